@@ -34,6 +34,7 @@ func verifyPerson(a *App, in *invocation) command.Action {
 		partners = &yes
 		return nil
 	})
+	about := in.String("about", "", "`WORDS`: what the call is about; whom you speak with gives the same words")
 	remove := in.Bool("remove", false, "remove your key: nobody can verify you any more")
 	fingerprint := in.Bool("fingerprint", false, "show the fingerprint of your key")
 	return func(ctx context.Context) error {
@@ -43,6 +44,9 @@ func verifyPerson(a *App, in *invocation) command.Action {
 			if given {
 				ways++
 			}
+		}
+		if *about != "" && in.Name(0) == "" {
+			return command.Usage("--about is for a call with somebody")
 		}
 		if ways != 1 {
 			return command.Usage("one of PERSON, --set-up, --partners, --remove and --fingerprint is needed")
@@ -57,7 +61,7 @@ func verifyPerson(a *App, in *invocation) command.Action {
 				err = a.show(in, k, func(w io.Writer) { printOwnKey(w, k, a.Now()) })
 			}
 		default:
-			err = a.verify(ctx, in, in.Name(0))
+			err = a.verify(ctx, in, report.VerifyWith{Name: in.Name(0), About: *about})
 		}
 		if err == nil || errors.Is(err, errSaid) {
 			return err
@@ -99,11 +103,11 @@ func foreign(typed string) error {
 
 // verify holds one call: who that is, the code to say, the code that is heard, a verdict. An
 // empty line shows the code that is said now.
-func (a *App) verify(ctx context.Context, in *invocation, name string) error {
-	if err := foreign(name); err != nil {
+func (a *App) verify(ctx context.Context, in *invocation, with report.VerifyWith) error {
+	if err := foreign(with.Name); err != nil {
 		return err
 	}
-	call, err := control.One[report.VerifyCall](ctx, in.daemon(), report.VerbVerifyCall, report.VerifyWith{Name: name})
+	call, err := control.One[report.VerifyCall](ctx, in.daemon(), report.VerbVerifyCall, with)
 	if err != nil {
 		return err
 	}
@@ -120,16 +124,17 @@ func (a *App) verify(ctx context.Context, in *invocation, name string) error {
 			return err
 		}
 		if strings.TrimSpace(typed) == "" {
-			if call, err = control.One[report.VerifyCall](ctx, in.daemon(), report.VerbVerifyCall, report.VerifyWith{Name: name, Again: true}); err != nil {
+			with.Again = true
+			if call, err = control.One[report.VerifyCall](ctx, in.daemon(), report.VerbVerifyCall, with); err != nil {
 				return err
 			}
 			continue
 		}
-		v, err := control.One[report.VerifyVerdict](ctx, in.daemon(), report.VerbVerifyHeard, report.VerifyHeard{Name: name, PublicKey: call.PublicKey, Code: typed})
+		v, err := control.One[report.VerifyVerdict](ctx, in.daemon(), report.VerbVerifyHeard, report.VerifyHeard{Name: with.Name, About: with.About, PublicKey: call.PublicKey, Code: typed})
 		if err != nil {
 			return err
 		}
-		if err := a.show(in, v, func(w io.Writer) { printVerdict(w, call, v, a.Now()) }); err != nil {
+		if err := a.show(in, v, func(w io.Writer) { printVerdict(w, call, with.About, v, a.Now()) }); err != nil {
 			return err
 		}
 		if v.Verdict != verify.Confirmed {

@@ -114,11 +114,14 @@ func printHolders(w io.Writer, c report.VerifyCall) {
 	}
 }
 
-func printVerdict(w io.Writer, c report.VerifyCall, v report.VerifyVerdict, now time.Time) {
+func printVerdict(w io.Writer, c report.VerifyCall, about string, v report.VerifyVerdict, now time.Time) {
 	who := personOf(c)
 	switch v.Verdict {
 	case verify.Confirmed:
 		fmt.Fprintf(w, "Confirmed: whoever said this code has the key of %s.\n", who)
+		if about != "" {
+			fmt.Fprintf(w, "For them, too, the call is about: %s\n", spoken(about))
+		}
 		printHolders(w, c)
 	case verify.Used:
 		fmt.Fprintln(w, "Not confirmed: this code was heard before, and is good once. Wait for the next minute, and ask for a new one.")
@@ -128,6 +131,11 @@ func printVerdict(w io.Writer, c report.VerifyCall, v report.VerifyVerdict, now 
 		fmt.Fprintf(w, "Not confirmed: too many wrong codes. %s cannot be verified here for %s.\n", who, span(v.LockedUntil.Sub(now)))
 	default:
 		fmt.Fprintf(w, "NOT CONFIRMED: this is not the code of %s. Do not trust the call, unless the clocks differ or a digit was misheard: then run it again.\n", who)
+		if about != "" {
+			fmt.Fprintf(w, "Or the call is not about %s for whoever gave the code: then somebody sits between the two of you, or the words differ.\n", spoken(about))
+		} else {
+			fmt.Fprintln(w, "Or they have typed what the call is about (--about), and you have not.")
+		}
 	}
 	if v.Late {
 		fmt.Fprintln(w, "The realm's audit log will say so once the server answers.")

@@ -97,8 +97,8 @@ func (d *Gate) verifyKey(ctx context.Context, peer identity.Peer, _ []byte, emit
 	return emit(*ownKey(k))
 }
 
-// who is "name" or "name@realm".
-func (d *Gate) who(typed string) (verification.Who, error) {
+// who is "name" or "name@realm", and what the call is about.
+func (d *Gate) who(typed, about string) (verification.Who, error) {
 	name, realm, qualified := strings.Cut(typed, "@")
 	if name == "" || qualified && realm == "" || realm != identity.Printable(realm) {
 		return verification.Who{}, errWho
@@ -106,7 +106,8 @@ func (d *Gate) who(typed string) (verification.Who, error) {
 	if identity.FoldName(realm) == identity.FoldName(d.o.Realm) {
 		realm = ""
 	}
-	return verification.Who{Name: name, Realm: realm}, nil
+	subject, err := verify.Subject(about)
+	return verification.Who{Name: name, Realm: realm, Subject: subject}, err //nolint:wrapcheck // it says what it is about
 }
 
 // verifyCall asks the realm who that is, which begins a call in its audit log. Where no server
@@ -121,7 +122,7 @@ func (d *Gate) verifyCall(ctx context.Context, peer identity.Peer, args []byte, 
 		return err
 	}
 	a := e.Account()
-	w, err := d.who(in.Name)
+	w, err := d.who(in.Name, in.About)
 	if err != nil {
 		return err
 	}
@@ -165,7 +166,7 @@ func (d *Gate) verifyHeard(ctx context.Context, peer identity.Peer, args []byte,
 	if err != nil {
 		return err
 	}
-	w, err := d.who(in.Name)
+	w, err := d.who(in.Name, in.About)
 	if err != nil {
 		return err
 	}

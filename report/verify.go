@@ -19,13 +19,16 @@ type VerifySetUp struct {
 // VerifyWith names whom an account speaks with, as "name" or "name@realm". Again takes what is remembered: the call has
 // begun already.
 type VerifyWith struct {
-	Name  string `json:"with"`
+	Name string `json:"with"`
+	// About is what the call is about: both type the same.
+	About string `json:"about,omitempty"`
 	Again bool   `json:"again,omitempty"`
 }
 
 // VerifyHeard is a code that was heard, of somebody with the key that was shown.
 type VerifyHeard struct {
 	Name      string `json:"with"`
+	About     string `json:"about,omitempty"`
 	PublicKey []byte `json:"public_key"`
 	Code      string `json:"code"`
 }

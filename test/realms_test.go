@@ -60,10 +60,12 @@ func TestPeopleOfTwoRealmsMakeSureOfEachOther(t *testing.T) {
 		})
 		return code
 	}
-	his, hers := said(r, ada, carol), said(n, "carol", adaThere)
+	const about = " --about 'Invoice 4711'"
+	his, hers := said(r, ada, carol), said(n, "carol", adaThere+about)
 	wantsScreen(t, hearing(t, r, ada, carol, his), 1, "NOT CONFIRMED")
-	heard := hearing(t, r, ada, carol, hers)
-	for _, line := range []string{"Confirmed: whoever said this code has the key of " + carol, "in the realm neighbour.example, which yours trusts", "belongs to: Neighbours"} {
+	wantsScreen(t, hearing(t, r, ada, carol, hers), 1, "Or they have typed what the call is about")
+	heard := hearing(t, r, ada, carol+" --about 'invoice #4711'", hers)
+	for _, line := range []string{"Confirmed: whoever said this code has the key of " + carol, "For them, too, the call is about: invoice #4711", "in the realm neighbour.example, which yours trusts", "belongs to: Neighbours"} {
 		wantsScreen(t, heard, 0, line)
 	}
 	wantsScreen(t, hearing(t, n, "carol", adaThere, his), 0, "Confirmed: whoever said this code has the key of "+adaThere)

@@ -57,6 +57,10 @@ func TestTwoPeopleMakeSureOfEachOtherAtTheirTerminals(t *testing.T) {
 	must(t, err)
 	wantsScreen(t, o, 77, "no account of the realm")
 
+	// Whoever sits between two calls has to tell both the same story.
+	wantsScreen(t, verifies(t, r, ada, []string{hears, codeSaid(t, r, "bob", ada+" --about lunch")}, "bob --about 'a new bank account'"), 1,
+		"then somebody sits between the two of you, or the words differ")
+
 	// Another key is said, and the way back is a new confirmation.
 	wantsScreen(t, verifies(t, r, "bob", []string{"Password: ", bobPass}, "--set-up"), 0, "Your key is made.")
 	wantsScreen(t, verifies(t, r, ada, []string{hears, "1"}, "bob"), 1, "WARNING: it is not the key that you confirmed")
@@ -76,7 +80,7 @@ func TestTwoPeopleMakeSureOfEachOtherAtTheirTerminals(t *testing.T) {
 	within(t, r, machine.Patience, func() error {
 		log, err := r.Admin(t.Context(), "", "audit")
 		for _, row := range []string{"verify.begin", "verify.fail"} {
-			if err == nil && !regexp.MustCompile(row + `.*with=bob at=\S+ told-late`).MatchString(log) {
+			if err == nil && !regexp.MustCompile(row+`.*with=bob at=\S+ told-late`).MatchString(log) {
 				err = fmt.Errorf("%s of before is not in the audit log", row)
 			}
 		}

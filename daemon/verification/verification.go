@@ -142,9 +142,10 @@ func (d *Desk) Learn(ctx context.Context, account uuid.UUID, person, own provide
 	return d.o.Cache.PutVerifyContact(ctx, account, c) //nolint:wrapcheck // it says what it is about
 }
 
-// Who names somebody, and Person is who that is. Realm is "" in the account's own.
+// Who names somebody and what the call is about (verify.Subject), and Person is who that is.
+// Realm is "" in the account's own.
 type (
-	Who    struct{ Name, Realm string }
+	Who    struct{ Name, Realm, Subject string }
 	Person struct {
 		Realm string
 		ID    uuid.UUID
@@ -166,7 +167,7 @@ func contact(all []cache.VerifyContact, w Who) (best cache.VerifyContact, err er
 func (d *Desk) realm(c cache.VerifyContact) string { return cmp.Or(c.Realm, d.o.Realm) }
 
 // call begins one of the account with a contact. Its end is for the caller to see to.
-func (d *Desk) call(ctx context.Context, account uuid.UUID, c cache.VerifyContact) (verify.Call, error) {
+func (d *Desk) call(ctx context.Context, account uuid.UUID, c cache.VerifyContact, subject string) (verify.Call, error) {
 	k, err := d.Key(ctx, account)
 	if err != nil {
 		return verify.Call{}, err
@@ -177,7 +178,7 @@ func (d *Desk) call(ctx context.Context, account uuid.UUID, c cache.VerifyContac
 	}
 	private := identity.NewSecret(opened)
 	defer private.Wipe()
-	return verify.Begin(private, verify.Party{Realm: d.o.Realm, ID: account, Public: k.Public}, verify.Party{Realm: d.realm(c), ID: c.ID, Public: c.Public}, "") //nolint:wrapcheck // it says what it is about
+	return verify.Begin(private, verify.Party{Realm: d.o.Realm, ID: account, Public: k.Public}, verify.Party{Realm: d.realm(c), ID: c.ID, Public: c.Public}, subject) //nolint:wrapcheck // it says what it is about
 }
 
 // Say is what there is to know of somebody, and the code to say now.
@@ -196,7 +197,7 @@ func (d *Desk) Say(ctx context.Context, account uuid.UUID, w Who) (report.Verify
 		out.LockedUntil = c.Wrong.LockedUntil
 		return out, is, nil
 	}
-	call, err := d.call(ctx, account, c)
+	call, err := d.call(ctx, account, c, w.Subject)
 	if err != nil {
 		return report.VerifyCall{}, is, err
 	}
@@ -269,7 +270,7 @@ func (d *Desk) Hear(ctx context.Context, account uuid.UUID, w Who, in report.Ver
 	if c.Wrong.Locked(now) {
 		return report.VerifyVerdict{Verdict: verify.Locked, LockedUntil: c.Wrong.LockedUntil}, is, nil
 	}
-	call, err := d.call(ctx, account, c)
+	call, err := d.call(ctx, account, c, w.Subject)
 	if err != nil {
 		return report.VerifyVerdict{}, is, err
 	}

@@ -37,7 +37,7 @@ func scenes() []scene {
 	all = append(all, scene{"ssh with a key for one time: a second person approves it; a chain of jumps; three ways round it", hops})
 	n := new(otherRealms)
 	all = append(all,
-		scene{"two people of one realm make sure of each other over the telephone; a listener, and one who repeats", oneRealm},
+		scene{"two people of one realm make sure of each other over the telephone; who listens, repeats or relays", oneRealm},
 		scene{"two people of two realms that do not trust each other", n.strangers},
 		scene{"two people of two realms that do", n.partners},
 		scene{"the other realm's server is away; then the trust ends", n.ended},

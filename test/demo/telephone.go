@@ -54,6 +54,15 @@ func oneRealm(ctx context.Context, r *machine.Realm) error {
 	}
 	say("somebody repeats to %s what %s said first:", name, name)
 	o, err = r.Hears(ctx, name, second, own.Say)
+	if err := heard(o, err, "NOT CONFIRMED"); err != nil {
+		return err
+	}
+	call, err = r.Says(ctx, second, name+" --about lunch")
+	if err != nil {
+		return err
+	}
+	say("somebody calls both, each as the other, and repeats what %s says of a lunch in a call about money:", second)
+	o, err = r.Hears(ctx, name, second+" --about 'a new bank account'", call.Say)
 	return heard(o, err, "NOT CONFIRMED")
 }
 
