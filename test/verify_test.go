@@ -76,7 +76,7 @@ func TestTwoPeopleMakeSureOfEachOtherAtTheirTerminals(t *testing.T) {
 	within(t, r, machine.Patience, func() error {
 		log, err := r.Admin(t.Context(), "", "audit")
 		for _, row := range []string{"verify.begin", "verify.fail"} {
-			if err == nil && !regexp.MustCompile(row + `.*with=bob at=\S+ told-late`).MatchString(log) {
+			if err == nil && !regexp.MustCompile(row+`.*with=bob at=\S+ told-late`).MatchString(log) {
 				err = fmt.Errorf("%s of before is not in the audit log", row)
 			}
 		}
