@@ -98,12 +98,16 @@ func (d *Desk) SendLate(ctx context.Context, s Server) {
 			err = d.sendLate(ctx, s, n)
 		}
 		if err == nil {
+			d.why = ""
 			continue
 		}
 		if !errors.Is(err, provider.ErrNoteOlder) {
 			d.waits.Store(true)
 		}
-		d.o.Log.InfoContext(ctx, "verifications still wait for the realm's audit log", "error", err)
+		if why := err.Error(); why != d.why { // it is tried with each sign of life
+			d.why = why
+			d.o.Log.InfoContext(ctx, "verifications still wait for the realm's audit log", "error", err)
+		}
 		return
 	}
 }

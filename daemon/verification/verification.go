@@ -58,8 +58,9 @@ type Desk struct {
 	o  Options
 	mu sync.Mutex // of what is heard, and of what is stored of contacts
 
-	sending sync.Mutex // one at a time sends notes
-	waits   atomic.Bool
+	waits   atomic.Bool // notes may wait that the server may take
+	sending sync.Mutex  // of who sends them, and of why
+	why     string      // the last note was not taken
 }
 
 // New makes one.
