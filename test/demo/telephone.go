@@ -116,7 +116,7 @@ func (n *otherRealms) partners(ctx context.Context, r *machine.Realm) error {
 		return err
 	}
 	show(o.Screen)
-	if out, err = n.TellPartner(ctx, r); err != nil {
+	if _, err = n.TellPartner(ctx, r); err != nil {
 		return err
 	}
 	say("the administrator of %s does the same", neighbour)

@@ -62,6 +62,7 @@ func run(ctx context.Context) (err error) {
 		{"A realm on PostgreSQL, with two servers", s.found},
 		{"A machine joins at the first server, and learns of both", s.join},
 		{"ada signs in with password and code", s.signIn},
+		{"ada asks the first server, bob the second: they make sure of each other over the telephone", s.telephone},
 		{"The first server is killed in the middle of ada's login: she finishes at the second", s.kill},
 		{"ada is disabled through the second server: the machine hears of it, and she is refused", s.revoke},
 		{"The first server comes back, and knows all of it", s.back},
