@@ -10,9 +10,18 @@ func TestNamesThatLookAlikeAreFound(t *testing.T) {
 		a, b string
 		want bool
 	}{
-		{"bob", "b0b", true}, {"alice", "a1ice", true}, {"alice", "aiice", true}, {"carmen", "cannen", false}, {"carmen", "carrnen", true},
-		{"will", "vvi11", true}, {"bob", "bob", false}, {"bob", "rob", false},
-		{"example.org", "examp1e.org", true}, {"example.org", "ехаmple.org", true}, {"apple.com", "xn--80ak6aa92e.com", true}, {"example.org", "example.com", false},
+		{"bob", "b0b", true},
+		{"alice", "a1ice", true},
+		{"alice", "aiice", true},
+		{"carmen", "cannen", false},
+		{"carmen", "carrnen", true},
+		{"will", "vvi11", true},
+		{"bob", "bob", false},
+		{"bob", "rob", false},
+		{"example.org", "examp1e.org", true},
+		{"example.org", "ехаmple.org", true},
+		{"apple.com", "xn--80ak6aa92e.com", true},
+		{"example.org", "example.com", false},
 	} {
 		if got := Alike(c.a, c.b); got != c.want {
 			t.Errorf("%q and %q: %v", c.a, c.b, got)

@@ -25,7 +25,7 @@ const nonceLen = 32
 type exchange struct {
 	*realm.Realm
 	p      store.Partner
-	most   int // people of it
+	most   int               // people of it
 	list   *identity.KeyList // the newest that followed from the pinned key
 	alarms trust.Alarms
 }

@@ -37,14 +37,16 @@ func (r *rig) partner() (bob identity.PartnerPerson) {
 	return bob
 }
 
-// Promise verify-noted.
+// Promise partner-noted.
 func TestWhatComesLateIsNotedWithItsTime(t *testing.T) {
 	r := newRig(t)
 	r.opts("alice")
 	r.opts("bob")
 	own, of, stranger := r.account("bob").UUID, r.partner().ID, uuid.New()
 	late := func(d time.Duration) *timestamppb.Timestamp { return timestamppb.New(r.Now().Add(-d)) }
-	at := func(d time.Duration) string { return " at=" + r.Now().Add(-d).UTC().Format(time.RFC3339) + " told-late" }
+	at := func(d time.Duration) string {
+		return " at=" + r.Now().Add(-d).UTC().Format(time.RFC3339) + " told-late"
+	}
 	const begun, confirmed, failed = v1.VerifyEvent_VERIFY_EVENT_BEGUN, v1.VerifyEvent_VERIFY_EVENT_CONFIRMED, v1.VerifyEvent_VERIFY_EVENT_FAILED
 	for _, c := range []struct {
 		what string
