@@ -299,3 +299,28 @@ func TestOfSeveralServersOneAsks(t *testing.T) {
 		t.Error("nobody asked")
 	}
 }
+
+// Promise partner-told.
+func TestANameThatWasPassedOnIsWhoseItIsNow(t *testing.T) {
+	a, b := two(t)
+	bob, robert := person("bob"), person("bob")
+	robert.Name = "robert"
+	carol := person("carol")
+	carol.Name = "bob" // and he is told of later
+	pages := [][]identity.PartnerPerson{{bob}, {carol}, {robert}}
+	b.says(a, func(q *identity.PartnerQuestion) (*v1.PullResponse, error) {
+		is := b.reply(q)
+		is.Position++
+		is.People, is.More, pages = pages[0], len(pages) == 2, pages[1:]
+		return b.signed(is)
+	})
+	a.asks()
+	a.asks()
+	for name, want := range map[string]identity.PartnerPerson{"bob": carol, "robert": robert} {
+		p, err := a.finds("alice", name, "b.example")
+		a.Must(nil, err)
+		if !bytes.Equal(p.GetId(), want.ID[:]) {
+			t.Errorf("%s is %v", name, p)
+		}
+	}
+}
