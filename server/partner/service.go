@@ -118,7 +118,10 @@ func (s *Service) question(ctx context.Context, req *v1.PullRequest) (*identity.
 	if stranger {
 		return nil, noPartner(s.Name)
 	}
-	return q, nil
+	if p.Refused { // it trusts this realm by now, or it would not ask
+		err = s.Store.Write(ctx, func(tx *store.Tx) error { return tx.AskPartnerNow(p.ID) })
+	}
+	return q, err
 }
 
 // near tells whether a time of another realm is not too far away.
