@@ -9,6 +9,7 @@
 //	sshca         what logins by ssh are granted with
 //	sshagent      has an ssh-agent sign their certificates
 //	backup        a backup, and a realm made of one
+//	partner       which people of other realms can be verified; partner/trust: which realms
 //	cardservice   server and card services prove themselves to each other
 //	reporter      what a server that only reads tells a full one
 //	store         the only SQL
@@ -23,6 +24,7 @@
 //
 //	RealmService, MachineService.Join,
 //	CardService                         anyone who reaches the port
+//	PartnerService                      a realm that is a partner, by what it has signed
 //	DirectoryService, Authentication…,
 //	RequestService                      a machine that has joined, known by the
 //	                                    Ed25519 key of its TLS client certificate

@@ -69,7 +69,7 @@ func joins(b *servertest.Bench, name identity.Name) ed25519.PublicKey {
 }
 
 // What anybody may ask, without having joined.
-const openToAll = "Describe, Join, GetCertificate, AnswerChallenge"
+const openToAll = "Describe, Join, GetCertificate, AnswerChallenge, Pull"
 
 // Promise attack-network-accounts, procedures-joined-only.
 func TestNobodyIsAnsweredWhoHasNotJoined(t *testing.T) {

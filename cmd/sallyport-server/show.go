@@ -96,8 +96,6 @@ func (s shower) people(w io.Writer, m proto.Message) {
 	case *v1.ApplicationsView, *v1.ApplicationView, *v1.ListApplicationsResponse, *v1.ListInstancesResponse, *v1.InvitePersonResponse,
 		*v1.ListPersonKeysResponse, *v1.ListJobsResponse, *v1.ResourceGrant, *v1.ListResourceGrantsResponse:
 		applications(w, m)
-	case *v1.AddPartnerResponse, *v1.PartnerView, *v1.ListPartnersResponse:
-		s.partners(w, m)
 	case *v1.AddTokenResponse, *v1.ListTokensResponse, *v1.ListServersResponse:
 		s.fleet(w, m)
 	case *v1.ListAuditResponse:
@@ -124,6 +122,8 @@ func (s shower) people(w io.Writer, m proto.Message) {
 		fmt.Fprintf(w, "signing with\t%s\nkey list\tversion %d\n", m.GetKeyId(), m.GetKeys().GetVersion())
 	case *v1.KeysView:
 		keys(w, m)
+	default:
+		s.partners(w, m)
 	}
 }
 

@@ -27,7 +27,7 @@
 //	all is told                                is used                after 1 minute
 //	there is more than 20 answers hold         is used, while fresh   after 1 minute
 //	no answer, or one that does not count      ages                   after 5 minutes
-//	it says that this realm is no partner      is forgotten           after 5 minutes
+//	it says that this realm is no partner      is forgotten           after 5 minutes, or once it asks
 //	an alarm by which nothing is taken         ages                   after 5 minutes
 //	it was removed here                        is forgotten           never
 //

@@ -50,7 +50,9 @@ func TestNoAnswerCountsThatIsNotThePartnersToThisQuestion(t *testing.T) {
 		{"with another realm's key list", func(q *identity.PartnerQuestion) (*v1.PullResponse, error) {
 			is := c.reply(q)
 			is.Realm = "b.example"
-			return c.signed(is)
+			resp, err := c.signed(is)
+			resp.KeyBundle = c.list(func(l *identity.KeyList) { l.Realm, l.Version = "b.example", l.Version+1<<40 })
+			return resp, err
 		}},
 		{"signed with another realm's key", func(q *identity.PartnerQuestion) (*v1.PullResponse, error) {
 			is := c.reply(q)

@@ -112,12 +112,13 @@ func (p *Puller) visit(ctx context.Context, o store.Partner) {
 		mine, err = tx.ClaimPartner(o.ID, now, now.Add(claimFor))
 		return err
 	})
-	if err == nil && !mine {
+	if err != nil {
+		p.Log.WarnContext(ctx, "a partner realm is not asked: the database cannot be written", "partner", o.Realm, "error", err)
+	}
+	if err != nil || !mine {
 		return
 	}
-	if err == nil {
-		err = newExchange(p.Realm, o, p.Most).all(within)
-	}
+	err = newExchange(p.Realm, o, p.Most).all(within)
 	if ctx.Err() != nil {
 		return // this server stops; another one asks once the claim is over
 	}

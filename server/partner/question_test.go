@@ -38,23 +38,25 @@ func TestAQuestionIsAnsweredThatAPartnerHasSignedForThisRealmNow(t *testing.T) {
 	a.asks() // b knows of no newer key list of a yet
 	b.puller.Start(t.Context())()
 	b.Must(nil, b.told("192.0.2.1", a.asked(b)))
-	old := a.asked(b)
+	bundle, signer := a.bundle()
 	a.Must(a.Admin.RotateKeys(t.Context(), &v1.RotateKeysRequest{Emergency: true}))
 	both(a, b)
 	b.Must(nil, b.told("192.0.2.1", a.asked(b)))
+	stolen, err := signer.SignPartnerQuestion(&identity.PartnerQuestion{Realm: "a.example", Audience: "b.example", Nonce: make([]byte, 32), Time: b.Unix.Load()})
+	a.Must(nil, err)
 	imposter := a.asked(b)
 	imposter.Question = c.asked(b, func(q *identity.PartnerQuestion) { q.Realm = "a.example" }).GetQuestion()
 	other := c.asked(b, func(q *identity.PartnerQuestion) { q.Realm = "a.example" })
 	reader := a.asked(b)
 	reader.KeyBundle = a.list(func(l *identity.KeyList) { l.Version++; l.ReadOnly, l.Keys = l.Keys, [][]byte{make([]byte, 32)} })
 	named := c.asked(b, func(q *identity.PartnerQuestion) { q.Realm = "a.example" })
-	named.KeyBundle = c.list(func(l *identity.KeyList) { l.Realm = "a.example" })
+	named.KeyBundle = c.list(func(l *identity.KeyList) { l.Realm, l.Version = "a.example", l.Version+1<<40 })
 	for what, req := range map[string]*v1.PullRequest{
 		"by another realm's key":         imposter,
 		"of another realm's key list":    other,
 		"of another realm of that name":  named,
 		"by a server that only reads":    reader,
-		"with a key list of before":      old,
+		"by a key of before":             {KeyBundle: bundle, Question: stolen},
 		"for another realm":              a.asked(c, func(q *identity.PartnerQuestion) { q.Time = b.Unix.Load() }),
 		"of six minutes ago":             a.asked(b, func(q *identity.PartnerQuestion) { q.Time -= 360 }),
 		"in six minutes":                 a.asked(b, func(q *identity.PartnerQuestion) { q.Time += 360 }),
@@ -67,7 +69,7 @@ func TestAQuestionIsAnsweredThatAPartnerHasSignedForThisRealmNow(t *testing.T) {
 		}
 	}
 	c.Unix.Store(b.Unix.Load())
-	err := b.told("192.0.2.1", c.asked(b))
+	err = b.told("192.0.2.1", c.asked(b))
 	var told *connect.Error
 	if !errors.As(err, &told) || told.Code() != connect.CodePermissionDenied || len(told.Details()) != 1 {
 		t.Errorf("a realm that is no partner: %v", err)

@@ -73,14 +73,14 @@ func newSide(t *testing.T, name string) *side {
 // serve serves the open realm at that address.
 func (s *side) serve(t *testing.T, address string) {
 	t.Helper()
-	s.Realm.Log = slog.New(slog.NewTextHandler(&s.log, nil))
+	s.Bench.Log = slog.New(slog.NewTextHandler(&s.log, nil))
 	s.puller, s.verify = partner.NewPuller(s.Realm), verification.New(s.Realm)
 	own := pull(partner.New(s.Realm).Pull)
 	s.answers.Store(&own)
 	mux := http.NewServeMux()
 	mux.Handle(sallyportv1connect.NewRealmServiceHandler(s.Realm))
 	mux.Handle(sallyportv1connect.NewPartnerServiceHandler(s))
-	l, err := net.Listen("tcp", address) //nolint:noctx // a test's
+	l, err := net.Listen("tcp", address)
 	s.Must(nil, err)
 	h := &http.Server{
 		Handler: realm.WithCallers(mux), TLSConfig: &tls.Config{GetCertificate: s.GetCertificate, MinVersion: tls.VersionTLS13},

@@ -37,7 +37,7 @@ func (r *rig) partner() (bob identity.PartnerPerson) {
 	return bob
 }
 
-// Promise verify-noted.
+// Promise partner-noted.
 func TestWhatComesLateIsNotedWithItsTime(t *testing.T) {
 	r := newRig(t)
 	r.opts("alice")
@@ -61,15 +61,16 @@ func TestWhatComesLateIsNotedWithItsTime(t *testing.T) {
 		{"who went from a partner", &v1.NoteVerificationRequest{Id: stranger[:], Event: confirmed, Realm: "b.example"}, "verify.confirm alice with=" + stranger.String() + "@b.example"},
 		{"of no partner", &v1.NoteVerificationRequest{Id: stranger[:], Event: confirmed, Realm: "c.example"}, ""},
 		{"nobody", &v1.NoteVerificationRequest{Id: stranger[:], Event: confirmed}, ""},
-		{"an hour late", &v1.NoteVerificationRequest{Id: of[:], Event: begun, Realm: "b.example", Made: late(time.Hour)}, "verify.begin alice with=bob@b.example" + at(time.Hour)},
-		{"late, of one's own realm", &v1.NoteVerificationRequest{Id: own[:], Event: begun, Made: late(time.Hour)}, "verify.begin alice with=bob" + at(time.Hour)},
-		{"late, and gone", &v1.NoteVerificationRequest{Id: stranger[:], Event: failed, Made: late(time.Hour)}, "verify.fail alice with=" + stranger.String() + "@example.org" + at(time.Hour)},
-		{"late, of no partner any more", &v1.NoteVerificationRequest{Id: stranger[:], Event: failed, Realm: "c.example", Made: late(time.Hour)}, "verify.fail alice with=" + stranger.String() + "@c.example" + at(time.Hour)},
-		{"late, of what is no realm", &v1.NoteVerificationRequest{Id: stranger[:], Event: failed, Realm: "c.example with=bob", Made: late(time.Hour)}, ""},
-		{"31 days late", &v1.NoteVerificationRequest{Id: own[:], Event: begun, Made: late(31 * 24 * time.Hour)}, "verify.begin alice with=bob" + at(31*24*time.Hour)},
-		{"later than that", &v1.NoteVerificationRequest{Id: own[:], Event: begun, Made: late(31*24*time.Hour + time.Second)}, ""},
-		{"by a clock that is a little fast", &v1.NoteVerificationRequest{Id: own[:], Event: begun, Made: late(-time.Minute)}, "verify.begin alice with=bob" + at(-time.Minute)},
-		{"in the future", &v1.NoteVerificationRequest{Id: own[:], Event: begun, Made: late(-6 * time.Minute)}, ""},
+		{"an hour late", &v1.NoteVerificationRequest{LateId: of[:], Event: begun, Realm: "b.example", Made: late(time.Hour)}, "verify.begin alice with=bob@b.example" + at(time.Hour)},
+		{"late, of one's own realm", &v1.NoteVerificationRequest{LateId: own[:], Event: begun, Made: late(time.Hour)}, "verify.begin alice with=bob" + at(time.Hour)},
+		{"late, and gone", &v1.NoteVerificationRequest{LateId: stranger[:], Event: failed, Made: late(time.Hour)}, "verify.fail alice with=" + stranger.String() + "@example.org" + at(time.Hour)},
+		{"late, of no partner any more", &v1.NoteVerificationRequest{LateId: stranger[:], Event: failed, Realm: "c.example", Made: late(time.Hour)}, "verify.fail alice with=" + stranger.String() + "@c.example" + at(time.Hour)},
+		{"late, of what is no realm", &v1.NoteVerificationRequest{LateId: stranger[:], Event: failed, Realm: "c.example with=bob", Made: late(time.Hour)}, ""},
+		{"late, and its id where a server of before reads it", &v1.NoteVerificationRequest{Id: own[:], Event: begun, Made: late(time.Hour)}, ""},
+		{"31 days late", &v1.NoteVerificationRequest{LateId: own[:], Event: begun, Made: late(31 * 24 * time.Hour)}, "verify.begin alice with=bob" + at(31*24*time.Hour)},
+		{"later than that", &v1.NoteVerificationRequest{LateId: own[:], Event: begun, Made: late(31*24*time.Hour + time.Second)}, ""},
+		{"by a clock that is a little fast", &v1.NoteVerificationRequest{LateId: own[:], Event: begun, Made: late(-time.Minute)}, "verify.begin alice with=bob" + at(-time.Minute)},
+		{"in the future", &v1.NoteVerificationRequest{LateId: own[:], Event: begun, Made: late(-6 * time.Minute)}, ""},
 	} {
 		before := len(r.rows())
 		c.req.Account = "alice"
@@ -79,13 +80,13 @@ func TestWhatComesLateIsNotedWithItsTime(t *testing.T) {
 			t.Errorf("%s: %q, %v, want %q", c.what, rows, err, c.want)
 		}
 	}
-	_, err := r.s.NoteVerification(r.Call(), &v1.NoteVerificationRequest{Account: "mallory", Id: own[:], Made: late(time.Hour)})
+	_, err := r.s.NoteVerification(r.Call(), &v1.NoteVerificationRequest{Account: "mallory", LateId: own[:], Made: late(time.Hour)})
 	if connect.CodeOf(err) != connect.CodeNotFound {
 		t.Errorf("of no account: %v", err)
 	}
 	r.Must(r.Admin.AddGroup(t.Context(), &v1.AddGroupRequest{Name: "few"}))
 	r.Must(r.Admin.SetMachine(t.Context(), &v1.SetMachineRequest{Name: "box", Scope: &v1.Scope{Groups: []string{"few"}}}))
-	_, err = r.s.NoteVerification(r.Call(), &v1.NoteVerificationRequest{Account: "alice", Id: own[:], Made: late(time.Hour)})
+	_, err = r.s.NoteVerification(r.Call(), &v1.NoteVerificationRequest{Account: "alice", LateId: own[:], Made: late(time.Hour)})
 	if connect.CodeOf(err) != connect.CodeNotFound {
 		t.Errorf("of an account that is not the machine's: %v", err)
 	}
