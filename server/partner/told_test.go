@@ -149,7 +149,7 @@ func TestBothPeopleMustBeToldToTheOthersRealm(t *testing.T) {
 	a, b := two(t)
 	both(a, b)
 	a.opts("carol", false)
-	if _, err := a.finds("carol", "bob", "b.example"); connect.CodeOf(err) != connect.CodeFailedPrecondition || !strings.Contains(err.Error(), `run "sallyport verify --set-up --partners" first`) {
+	if _, err := a.finds("carol", "bob", "b.example"); connect.CodeOf(err) != connect.CodeFailedPrecondition || !strings.Contains(err.Error(), `run "sallyport verify --partners=true" first`) {
 		t.Errorf("one who is not told to partners: %v", err)
 	}
 	if _, err := b.finds("bob", "carol", "a.example"); connect.CodeOf(err) != connect.CodeNotFound {
