@@ -26,9 +26,9 @@
 //	what happens                               what was told before   asked again
 //	all is told                                is used                after 1 minute
 //	there is more than 20 answers hold         is used, while fresh   after 1 minute
-//	no answer, or one that does not count      ages                   after 5 minutes
+//	no answer, or one that does not count      ages                   after 5 minutes, or once it asks
 //	it says that this realm is no partner      is forgotten           after 5 minutes, or once it asks
-//	an alarm by which nothing is taken         ages                   after 5 minutes
+//	an alarm by which nothing is taken         ages                   after 5 minutes, or once it asks
 //	it was removed here                        is forgotten           never
 //
 // It does not say how old is too old: see trust.Usable.
