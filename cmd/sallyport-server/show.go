@@ -96,8 +96,6 @@ func (s shower) people(w io.Writer, m proto.Message) {
 	case *v1.ApplicationsView, *v1.ApplicationView, *v1.ListApplicationsResponse, *v1.ListInstancesResponse, *v1.InvitePersonResponse,
 		*v1.ListPersonKeysResponse, *v1.ListJobsResponse, *v1.ResourceGrant, *v1.ListResourceGrantsResponse:
 		applications(w, m)
-	case *v1.AddTokenResponse, *v1.ListTokensResponse, *v1.ListServersResponse:
-		s.fleet(w, m)
 	case *v1.ListAuditResponse:
 		for _, r := range m.GetRows() {
 			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", r.GetId(), stamp(r.GetTime()), r.GetActor(), r.GetAction(), r.GetSubject(), r.GetDetail())
@@ -123,7 +121,7 @@ func (s shower) people(w io.Writer, m proto.Message) {
 	case *v1.KeysView:
 		keys(w, m)
 	default:
-		s.partners(w, m)
+		s.fleet(w, m)
 	}
 }
 

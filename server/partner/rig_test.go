@@ -73,7 +73,7 @@ func newSide(t *testing.T, name string) *side {
 // serve serves the open realm at that address.
 func (s *side) serve(t *testing.T, address string) {
 	t.Helper()
-	s.Bench.Log = slog.New(slog.NewTextHandler(&s.log, nil))
+	s.Log = slog.New(slog.NewTextHandler(&s.log, nil))
 	s.puller, s.verify = partner.NewPuller(s.Realm), verification.New(s.Realm)
 	own := pull(partner.New(s.Realm).Pull)
 	s.answers.Store(&own)
