@@ -82,6 +82,15 @@ func TestWhatPartnersSayVerifiesAsThatAloneAndOfThatRealmAlone(t *testing.T) {
 			t.Errorf("an answer, %s: %v", what, err)
 		}
 	}
+	for sort, good := range map[string]bool{"application/sallyport-partner-answer+cbor": true, "application/sallyport-partner-question+cbor": false} {
+		payload, err := cbor.Marshal(someAnswer(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ring("b.example", pub).PartnerAnswer(signedPayload(t, sort, 1, payload)); (err == nil) != good {
+			t.Errorf("%s: %v", sort, err)
+		}
+	}
 	if _, err := ring("a.example", pub).PartnerAnswer(question); !errors.Is(err, identity.ErrToken) {
 		t.Errorf("a question for an answer: %v", err)
 	}

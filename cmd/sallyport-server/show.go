@@ -96,21 +96,6 @@ func (s shower) people(w io.Writer, m proto.Message) {
 	case *v1.ApplicationsView, *v1.ApplicationView, *v1.ListApplicationsResponse, *v1.ListInstancesResponse, *v1.InvitePersonResponse,
 		*v1.ListPersonKeysResponse, *v1.ListJobsResponse, *v1.ResourceGrant, *v1.ListResourceGrantsResponse:
 		applications(w, m)
-	case *v1.AddTokenResponse, *v1.ListTokensResponse, *v1.ListServersResponse:
-		s.fleet(w, m)
-	case *v1.ListAuditResponse, *v1.VerifyAuditResponse, *v1.SignAuditResponse, *v1.PruneAuditResponse:
-		auditRows(w, m)
-	case *v1.RotateKeysResponse:
-		fmt.Fprintf(w, "signing with\t%s\nkey list\tversion %d\n", m.GetKeyId(), m.GetKeys().GetVersion())
-	case *v1.KeysView:
-		keys(w, m)
-	default:
-		s.partners(w, m)
-	}
-}
-
-func auditRows(w io.Writer, m proto.Message) {
-	switch m := m.(type) {
 	case *v1.ListAuditResponse:
 		for _, r := range m.GetRows() {
 			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", r.GetId(), stamp(r.GetTime()), r.GetActor(), r.GetAction(), r.GetSubject(), r.GetDetail())
@@ -131,6 +116,12 @@ func auditRows(w io.Writer, m proto.Message) {
 		if m.GetRows() > 0 {
 			fmt.Fprintf(w, "pruned up to row\t%d\nits hash\t%s\n", m.GetPrunedTo(), m.GetHash())
 		}
+	case *v1.RotateKeysResponse:
+		fmt.Fprintf(w, "signing with\t%s\nkey list\tversion %d\n", m.GetKeyId(), m.GetKeys().GetVersion())
+	case *v1.KeysView:
+		keys(w, m)
+	default:
+		s.fleet(w, m)
 	}
 }
 

@@ -31,6 +31,8 @@ func (s shower) fleet(w io.Writer, m proto.Message) {
 		}
 	case *v1.ServerView:
 		showServer(w, m)
+	default:
+		s.partners(w, m)
 	}
 }
 

@@ -136,8 +136,12 @@ func TestAServerProvesInTLSToBeThePartners(t *testing.T) {
 // Promise partner-added.
 func TestAPartnerIsAddedByItsNameAndFingerprint(t *testing.T) {
 	a, b := newSide(t, "a.example"), newSide(t, "b.example")
+	between, _ := b.listens(t, "127.0.0.1:0", a)
 	for what, spoil := range map[string]func(*v1.AddPartnerRequest){
-		"this realm itself":    func(r *v1.AddPartnerRequest) { r.Realm = "A.example" },
+		"this realm itself": func(r *v1.AddPartnerRequest) {
+			r.Realm, r.Urls[0], r.Fingerprint = a.Name, a.url, a.Keys().GetFingerprint()
+		},
+		"somebody between":     func(r *v1.AddPartnerRequest) { r.Urls[0] = between },
 		"another name":         func(r *v1.AddPartnerRequest) { r.Realm = "z.example" },
 		"no name":              func(r *v1.AddPartnerRequest) { r.Realm = "" },
 		"another fingerprint":  func(r *v1.AddPartnerRequest) { r.Fingerprint = a.Keys().GetFingerprint() },

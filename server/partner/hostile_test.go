@@ -51,7 +51,7 @@ func TestNoAnswerCountsThatIsNotThePartnersToThisQuestion(t *testing.T) {
 			is := c.reply(q)
 			is.Realm = "b.example"
 			resp, err := c.signed(is)
-			resp.KeyBundle = c.list(func(l *identity.KeyList) { l.Realm, l.Version = "b.example", l.Version+1<<40 })
+			resp.KeyBundle = c.list(func(l *identity.KeyList) { l.Realm, l.Version = "b.example", l.Version+1<<60 })
 			return resp, err
 		}},
 		{"signed with another realm's key", func(q *identity.PartnerQuestion) (*v1.PullResponse, error) {

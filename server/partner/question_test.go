@@ -50,7 +50,7 @@ func TestAQuestionIsAnsweredThatAPartnerHasSignedForThisRealmNow(t *testing.T) {
 	reader := a.asked(b)
 	reader.KeyBundle = a.list(func(l *identity.KeyList) { l.Version++; l.ReadOnly, l.Keys = l.Keys, [][]byte{make([]byte, 32)} })
 	named := c.asked(b, func(q *identity.PartnerQuestion) { q.Realm = "a.example" })
-	named.KeyBundle = c.list(func(l *identity.KeyList) { l.Realm, l.Version = "a.example", l.Version+1<<40 })
+	named.KeyBundle = c.list(func(l *identity.KeyList) { l.Realm, l.Version = "a.example", l.Version+1<<60 })
 	for what, req := range map[string]*v1.PullRequest{
 		"by another realm's key":         imposter,
 		"of another realm's key list":    other,

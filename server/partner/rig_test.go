@@ -77,19 +77,25 @@ func (s *side) serve(t *testing.T, address string) {
 	s.puller, s.verify = partner.NewPuller(s.Realm), verification.New(s.Realm)
 	own := pull(partner.New(s.Realm).Pull)
 	s.answers.Store(&own)
+	s.url, s.end = s.listens(t, address, s)
+}
+
+// listens answers at an address what this realm answers, with another one's certificate. end
+// closes it.
+func (s *side) listens(t *testing.T, address string, as *side) (url string, end func() error) {
+	t.Helper()
 	mux := http.NewServeMux()
 	mux.Handle(sallyportv1connect.NewRealmServiceHandler(s.Realm))
 	mux.Handle(sallyportv1connect.NewPartnerServiceHandler(s))
 	l, err := net.Listen("tcp", address)
 	s.Must(nil, err)
 	h := &http.Server{
-		Handler: realm.WithCallers(mux), TLSConfig: &tls.Config{GetCertificate: s.GetCertificate, MinVersion: tls.VersionTLS13},
+		Handler: realm.WithCallers(mux), TLSConfig: &tls.Config{GetCertificate: as.GetCertificate, MinVersion: tls.VersionTLS13},
 		ReadHeaderTimeout: time.Minute, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 	}
 	go func() { _ = h.ServeTLS(l, "", "") }()
-	s.end = h.Close
 	t.Cleanup(func() { _ = h.Close() })
-	s.url = "https://" + l.Addr().String()
+	return "https://" + l.Addr().String(), h.Close
 }
 
 // trusts makes another realm a partner.
