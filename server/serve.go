@@ -21,6 +21,7 @@ import (
 	"github.com/sallyport-auth/sallyport/server/application"
 	"github.com/sallyport-auth/sallyport/server/auth"
 	"github.com/sallyport-auth/sallyport/server/cardservice"
+	"github.com/sallyport-auth/sallyport/server/console"
 	"github.com/sallyport-auth/sallyport/server/directory"
 	"github.com/sallyport-auth/sallyport/server/identityservice"
 	"github.com/sallyport-auth/sallyport/server/realm"
@@ -254,7 +255,9 @@ func publicServer(r *realm.Realm, e *auth.Engine, requests *request.Engine, card
 	mux.Handle(sallyportv1connect.NewRequestServiceHandler(requestService{requests, ca}, limit))
 	mux.Handle(sallyportv1connect.NewSSHServiceHandler(ca, limit))
 	mux.Handle(identitypbconnect.NewIdentityServiceHandler(identityservice.New(r, e), limit))
-	mux.Handle(sallyportv1connect.NewVerifyServiceHandler(verification.New(r), limit))
+	verifying := verification.New(r)
+	mux.Handle(sallyportv1connect.NewVerifyServiceHandler(verifying, limit))
+	mux.Handle(console.Path, console.New(r, e, verifying))
 	mux.Handle(application.Path, apps)
 	return &http.Server{
 		Handler: patience(realm.WithCallers(r.WithTerms(mux))),

@@ -62,11 +62,16 @@ func (s *Admin) realmView(tx *store.Tx) (*v1.RealmView, error) {
 	if err != nil {
 		return nil, err
 	}
+	console, err := tx.ConsoleSettings()
+	if err != nil {
+		return nil, err
+	}
 	v := &v1.RealmView{
 		StoredKeys: string(stored), RequestWaitSeconds: seconds(wait),
 		Name: s.Name, RequireAttestation: trusted.Required,
 		PasswordMaxAge: rules.MaxAge, PasswordMinLength: rules.MinLength, PasswordHistory: rules.History,
 		CertificatesEarly: early, OpaquePasswords: opaque.On,
+		Console: console.On, VerifyServerKeys: console.ServerKeys,
 	}
 	entries, path, fault := s.credentials.CommonPasswords()
 	if v.CommonPasswords, v.CommonPasswordsFile = uint32(entries), path; fault != nil { //nolint:gosec // bounded by the size of the file
@@ -119,7 +124,7 @@ func (s *Admin) SetRealm(ctx context.Context, req *v1.SetRealmRequest) (*v1.Real
 			}
 		}
 		if err := errors.Join(setAttestation(tx, req, authorities), setPasswordRules(tx, req.PasswordMinLength, req.PasswordHistory, req.PasswordMaxAge),
-			setRequestWait(tx, req.RequestWaitSeconds), setEarly(tx, req), s.setOpaque(tx, req.OpaquePasswords)); err != nil {
+			setRequestWait(tx, req.RequestWaitSeconds), setEarly(tx, req), s.setOpaque(tx, req.OpaquePasswords), s.setConsole(tx, req, actor(ctx))); err != nil {
 			return err
 		}
 		var err error
@@ -190,6 +195,12 @@ func realmDetail(req *v1.SetRealmRequest, authorities [][]byte) string {
 	}
 	if req.OpaquePasswords != nil {
 		detail = append(detail, fmt.Sprintf("opaque_passwords=%t", req.GetOpaquePasswords()))
+	}
+	if req.VerifyServerKeys != nil {
+		detail = append(detail, fmt.Sprintf("verify_server_keys=%t", req.GetVerifyServerKeys()))
+	}
+	if req.Console != nil {
+		detail = append(detail, fmt.Sprintf("console=%t", req.GetConsole()))
 	}
 	if req.GetNewestCopy() {
 		detail = append(detail, "newest_copy")

@@ -36,7 +36,7 @@ const (
 // Service answers messages. It is an http.Handler.
 type Service struct {
 	*realm.Realm
-	brake     brake
+	brake     realm.Brake
 	turns     chan struct{}
 	resources map[string]Resources // by space
 
@@ -50,7 +50,7 @@ type Service struct {
 // New is a realm's. resources are spaces that other services provide; what is in no other space
 // is kept by the realm itself.
 func New(r *realm.Realm, resources map[string]Resources, d Delivery) *Service {
-	return &Service{Realm: r, brake: brake{from: make(map[identity.Origin]*tally)}, turns: make(chan struct{}, mostTurns), resources: resources, delivery: d, deliveries: make(chan struct{}, mostDeliveries)}
+	return &Service{Realm: r, turns: make(chan struct{}, mostTurns), resources: resources, delivery: d, deliveries: make(chan struct{}, mostDeliveries)}
 }
 
 // ServeHTTP answers one message. Who sent it needs no certificate: the message proves it.
@@ -59,7 +59,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusMethodNotAllowed)
 		return
 	}
-	leave, ok := s.brake.enter(realm.CallerOf(r.Context()).Host, time.Now())
+	leave, ok := s.brake.Enter(identity.OriginOfHost(realm.CallerOf(r.Context()).Host), time.Now())
 	if !ok {
 		refuse(w, http.StatusTooManyRequests)
 		return

@@ -29,15 +29,19 @@ func New(r *realm.Realm) *Service { return &Service{r} }
 var (
 	errNobody = connect.NewError(connect.CodeNotFound,
 		errors.New("nobody of that name can be verified: there is no such account, or it has not run \"sallyport verify --set-up\""))
-	errNoKey = connect.NewError(connect.CodeFailedPrecondition, errors.New("you have no key yet: run \"sallyport verify --set-up\" first"))
-	errNone  = connect.NewError(connect.CodeNotFound, errors.New("there is no key to remove"))
-	errSelf  = connect.NewError(connect.CodeInvalidArgument, verify.ErrSelf)
-	errBusy  = connect.NewError(connect.CodeResourceExhausted, errors.New("this machine has sent too many requests within a minute: try again in a minute"))
+	errNoKey      = connect.NewError(connect.CodeFailedPrecondition, errors.New("you have no key yet: run \"sallyport verify --set-up\" first"))
+	errNone       = connect.NewError(connect.CodeNotFound, errors.New("there is no key to remove"))
+	errOtherRealm = connect.NewError(connect.CodeFailedPrecondition, errors.New("people of other realms cannot be verified in this release"))
+	errSelf       = connect.NewError(connect.CodeInvalidArgument, verify.ErrSelf)
+	errBusy       = connect.NewError(connect.CodeResourceExhausted, errors.New("this machine has sent too many requests within a minute: try again in a minute"))
 )
 
 // record writes a row of the audit log, of the machine's share.
 func (s *Service) record(tx *store.Tx, m store.Machine, action string, who identity.Name, detail string) error {
 	actor := "machine " + string(m.Name)
+	if m.UUID == store.ConsoleClient {
+		actor = consoleActor
+	}
 	if !s.Rows.Note(m.UUID, actor, realm.RowVerification, s.Now()) {
 		return errBusy
 	}
@@ -77,7 +81,7 @@ func (s *Service) SetVerifyKey(ctx context.Context, req *v1.SetVerifyKeyRequest)
 			now = before.Made
 			return nil // sent twice
 		case err == nil:
-			detail += fmt.Sprintf(" replaces=%q", verify.Fingerprint(before.Public))
+			detail += replaces(before)
 		case !errors.Is(err, identity.ErrNotFound):
 			return fmt.Errorf("key before: %w", err)
 		}
@@ -144,9 +148,17 @@ func (s *Service) FindVerifyPerson(ctx context.Context, req *v1.FindVerifyPerson
 	if err != nil {
 		return nil, err
 	}
+	return s.findPerson(ctx, m, req)
+}
+
+// findPerson is FindVerifyPerson for a machine, or for the console.
+func (s *Service) findPerson(ctx context.Context, m store.Machine, req *v1.FindVerifyPersonRequest) (*v1.FindVerifyPersonResponse, error) {
 	name, err := identity.ParseName(req.GetName())
 	if err != nil {
 		return nil, connect.NewError(connect.CodeInvalidArgument, err)
+	}
+	if req.GetRealm() != "" && req.GetRealm() != s.Name {
+		return nil, errOtherRealm
 	}
 	var p pair
 	err = s.Store.Write(ctx, func(tx *store.Tx) (err error) {
@@ -162,7 +174,7 @@ func (s *Service) FindVerifyPerson(ctx context.Context, req *v1.FindVerifyPerson
 }
 
 func view(p party) *v1.VerifyPerson {
-	return &v1.VerifyPerson{Id: p.UUID[:], Name: string(p.Name), FullName: p.FullName, PublicKey: p.key.Public, Made: timestamppb.New(p.key.Made)}
+	return &v1.VerifyPerson{Id: p.UUID[:], Name: string(p.Name), FullName: p.FullName, PublicKey: p.key.Public, Made: timestamppb.New(p.key.Made), ServerHeld: p.key.Sealed != nil}
 }
 
 // NoteVerification implements VerifyService.

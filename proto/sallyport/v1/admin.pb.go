@@ -5028,8 +5028,13 @@ type SetRealmRequest struct {
 	// Passwords are registered by OPAQUE (RFC 9807) from then on: when their owners change
 	// them, or log in with one that is hashed.
 	OpaquePasswords *bool `protobuf:"varint,21,opt,name=opaque_passwords,json=opaquePasswords,proto3,oneof" json:"opaque_passwords,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The server may hold keys to verify people with, for who asks it to on the console. false
+	// ends all that it holds.
+	VerifyServerKeys *bool `protobuf:"varint,23,opt,name=verify_server_keys,json=verifyServerKeys,proto3,oneof" json:"verify_server_keys,omitempty"`
+	// Serve the console, the pages for people without a machine, under /console/.
+	Console       *bool `protobuf:"varint,24,opt,name=console,proto3,oneof" json:"console,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SetRealmRequest) Reset() {
@@ -5139,6 +5144,20 @@ func (x *SetRealmRequest) GetOpaquePasswords() bool {
 	return false
 }
 
+func (x *SetRealmRequest) GetVerifyServerKeys() bool {
+	if x != nil && x.VerifyServerKeys != nil {
+		return *x.VerifyServerKeys
+	}
+	return false
+}
+
+func (x *SetRealmRequest) GetConsole() bool {
+	if x != nil && x.Console != nil {
+		return *x.Console
+	}
+	return false
+}
+
 type RealmView struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Name   string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -5161,6 +5180,8 @@ type RealmView struct {
 	// In minutes.
 	CertificatesEarly uint32 `protobuf:"varint,20,opt,name=certificates_early,json=certificatesEarly,proto3" json:"certificates_early,omitempty"`
 	OpaquePasswords   bool   `protobuf:"varint,21,opt,name=opaque_passwords,json=opaquePasswords,proto3" json:"opaque_passwords,omitempty"`
+	VerifyServerKeys  bool   `protobuf:"varint,23,opt,name=verify_server_keys,json=verifyServerKeys,proto3" json:"verify_server_keys,omitempty"`
+	Console           bool   `protobuf:"varint,24,opt,name=console,proto3" json:"console,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -5289,6 +5310,20 @@ func (x *RealmView) GetCertificatesEarly() uint32 {
 func (x *RealmView) GetOpaquePasswords() bool {
 	if x != nil {
 		return x.OpaquePasswords
+	}
+	return false
+}
+
+func (x *RealmView) GetVerifyServerKeys() bool {
+	if x != nil {
+		return x.VerifyServerKeys
+	}
+	return false
+}
+
+func (x *RealmView) GetConsole() bool {
+	if x != nil {
+		return x.Console
 	}
 	return false
 }
@@ -7316,7 +7351,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"KindPoints\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x16\n" +
-	"\x06points\x18\x02 \x01(\rR\x06points\"\xdd\x05\n" +
+	"\x06points\x18\x02 \x01(\rR\x06points\"\xd2\x06\n" +
 	"\x0fSetRealmRequest\x120\n" +
 	"\x06points\x18\x01 \x03(\v2\x18.sallyport.v1.KindPointsR\x06points\x12*\n" +
 	"\x0eattestation_ca\x18\x02 \x01(\fH\x00R\rattestationCa\x88\x01\x01\x124\n" +
@@ -7330,7 +7365,10 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"storedKeys\x88\x01\x01\x125\n" +
 	"\x14request_wait_seconds\x18\t \x01(\rH\x06R\x12requestWaitSeconds\x88\x01\x01\x122\n" +
 	"\x12certificates_early\x18\x14 \x01(\rH\aR\x11certificatesEarly\x88\x01\x01\x12.\n" +
-	"\x10opaque_passwords\x18\x15 \x01(\bH\bR\x0fopaquePasswords\x88\x01\x01B\x11\n" +
+	"\x10opaque_passwords\x18\x15 \x01(\bH\bR\x0fopaquePasswords\x88\x01\x01\x121\n" +
+	"\x12verify_server_keys\x18\x17 \x01(\bH\tR\x10verifyServerKeys\x88\x01\x01\x12\x1d\n" +
+	"\aconsole\x18\x18 \x01(\bH\n" +
+	"R\aconsole\x88\x01\x01B\x11\n" +
 	"\x0f_attestation_caB\x16\n" +
 	"\x14_require_attestationB\x13\n" +
 	"\x11_password_max_ageB\x16\n" +
@@ -7339,7 +7377,10 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\f_stored_keysB\x17\n" +
 	"\x15_request_wait_secondsB\x15\n" +
 	"\x13_certificates_earlyB\x13\n" +
-	"\x11_opaque_passwords\"\xf0\x04\n" +
+	"\x11_opaque_passwordsB\x15\n" +
+	"\x13_verify_server_keysB\n" +
+	"\n" +
+	"\b_console\"\xb8\x05\n" +
 	"\tRealmView\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\x06points\x18\x02 \x03(\v2\x18.sallyport.v1.KindPointsR\x06points\x12%\n" +
@@ -7356,7 +7397,9 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"storedKeys\x120\n" +
 	"\x14request_wait_seconds\x18\f \x01(\rR\x12requestWaitSeconds\x12-\n" +
 	"\x12certificates_early\x18\x14 \x01(\rR\x11certificatesEarly\x12)\n" +
-	"\x10opaque_passwords\x18\x15 \x01(\bR\x0fopaquePasswords\"\x8c\x01\n" +
+	"\x10opaque_passwords\x18\x15 \x01(\bR\x0fopaquePasswords\x12,\n" +
+	"\x12verify_server_keys\x18\x17 \x01(\bR\x10verifyServerKeys\x12\x18\n" +
+	"\aconsole\x18\x18 \x01(\bR\aconsole\"\x8c\x01\n" +
 	"\x13IdentityServiceView\x12\x18\n" +
 	"\aenabled\x18\x01 \x01(\bR\aenabled\x12\x1b\n" +
 	"\tidle_days\x18\x02 \x01(\rR\bidleDays\x12\x1b\n" +
