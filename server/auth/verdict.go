@@ -165,7 +165,7 @@ func (e *Engine) conclude(ctx context.Context, tx *store.Tx, s *session, p *stor
 		return err
 	}
 	if s.client.kind == consoleClient {
-		a.signedIn = &SignedIn{Account: p.Account.UUID, Name: p.Account.Name, Methods: s.methods(), At: now, session: s}
+		a.signedIn = &SignedIn{Account: p.Account.UUID, Name: p.Account.Name, Methods: s.methods(), At: e.Now(), session: s}
 		return e.record(tx, "auth.allow", s, "")
 	}
 	if a.id, err = e.TokenOf(ctx, tx, p, touched); err != nil {

@@ -113,12 +113,11 @@ func (q *request) showCall() error {
 		realm = q.Name
 	}
 	verdict := verify.Verdict("")
-	until := now.LockedUntil
 	if v := c.verdict; v != nil {
 		verdict = v.Verdict
 	}
 	return q.show(http.StatusOK, "call", map[string]any{
-		"Call": now, "Person": c.person, "PersonRealm": realm, "OwnRealm": realm == q.Name, "Form": c.id, "Verdict": verdict, "Until": until,
+		"Call": now, "Person": c.person, "PersonRealm": realm, "OwnRealm": realm == q.Name, "Form": c.id, "Verdict": verdict, "Heard": c.heardAt,
 		"Made": c.person.GetMade().AsTime(), "Seconds": int(now.Left / time.Second),
 	})
 }
@@ -138,6 +137,6 @@ func (q *request) heard() error {
 	if err != nil {
 		return err //nolint:wrapcheck // likewise
 	}
-	next.verdict = &v
+	next.verdict, next.heardAt = &v, q.Now()
 	return q.toPage("call")
 }

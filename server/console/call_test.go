@@ -43,7 +43,7 @@ func TestSomebodyWithoutAMachineVerifiesOneWhoHasOne(t *testing.T) {
 	code := r.bobSays("alice")
 	form := b.form("heard", "code", code)
 	b.post("heard", form)
-	b.shows(http.StatusOK, "Confirmed.", "bob@example.org", "You confirmed this key")
+	b.shows(http.StatusOK, "Confirmed", "bob@example.org", "You confirmed this key")
 	if b.get(path + "call"); strings.Count(strings.Join(r.rows("verify.confirm"), "\n"), "confirm") != 1 {
 		t.Error("the page that is shown anew has judged anew")
 	}

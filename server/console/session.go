@@ -46,6 +46,7 @@ type call struct {
 	id      string // of the form that the next code may come by
 	person  *v1.VerifyPerson
 	verdict *verification.Verdict
+	heardAt time.Time
 }
 
 func newCall(p *v1.VerifyPerson) *call { return &call{id: rand.Text(), person: p} }

@@ -42,7 +42,7 @@ func sentence(text string) string {
 
 // page is what each page shows: its own data, and what the frame around it takes.
 type page struct {
-	Title, Realm, Token string
+	Page, Title, Realm, Token string
 	// SignedIn is the name of whoever is.
 	SignedIn string
 	Opaque   bool
@@ -62,7 +62,7 @@ func (q *request) show(status int, name string, data any) error {
 
 // showFor sends a page whose forms are tied to a cookie that the browser is just given.
 func (q *request) showFor(cookie string, status int, name string, data any) error {
-	p := page{Title: titles[name], Realm: q.Name, Token: q.tokens.of(cookie), Opaque: q.opaque, Now: q.Now(), Data: data}
+	p := page{Page: name, Title: titles[name], Realm: q.Name, Token: q.tokens.of(cookie), Opaque: q.opaque, Now: q.Now(), Data: data}
 	if q.session != nil && q.session.who != nil {
 		p.SignedIn = string(q.session.who.Name)
 	}
