@@ -45,10 +45,22 @@ func (q *request) homePage(status int, message string) error {
 	return q.show(status, "home", h)
 }
 
+// mustBeSignedIn refuses whoever is not, or not yet.
+func (q *request) mustBeSignedIn() error {
+	switch {
+	case q.session == nil:
+		return errOver
+	case q.session.who == nil:
+		return errProving
+	default:
+		return nil
+	}
+}
+
 // key makes, replaces or ends the account's key.
 func (q *request) key() (err error) {
-	if q.session == nil || q.session.who == nil {
-		return errOver
+	if err := q.mustBeSignedIn(); err != nil {
+		return err
 	}
 	if !q.fresh() {
 		return errStale
@@ -70,8 +82,8 @@ func (q *request) key() (err error) {
 
 // find begins a call.
 func (q *request) find() error {
-	if q.session == nil || q.session.who == nil {
-		return errOver
+	if err := q.mustBeSignedIn(); err != nil {
+		return err
 	}
 	name, err := identity.ParseName(q.field("name"))
 	if err != nil {
@@ -97,8 +109,8 @@ func (q *request) find() error {
 
 // showCall is who that is, the code to say, and what came of the last one that was heard.
 func (q *request) showCall() error {
-	if q.session == nil || q.session.who == nil {
-		return errOver
+	if err := q.mustBeSignedIn(); err != nil {
+		return err
 	}
 	c := q.session.call
 	if c == nil {
@@ -124,8 +136,8 @@ func (q *request) showCall() error {
 
 // heard is a code that was heard of the person whose page the form was on.
 func (q *request) heard() error {
-	if q.session == nil || q.session.who == nil {
-		return errOver
+	if err := q.mustBeSignedIn(); err != nil {
+		return err
 	}
 	c := q.session.call
 	if c == nil || q.field("form") != c.id {

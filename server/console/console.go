@@ -125,6 +125,7 @@ var (
 	errTooLarge = connect.NewError(connect.CodeInvalidArgument, errors.New("this is no form of this console, or too large"))
 	errTooFast  = connect.NewError(connect.CodeResourceExhausted, errors.New("too many requests have come from your address: wait a minute, and try again"))
 	errOver     = connect.NewError(connect.CodeUnauthenticated, errors.New("you are not signed in, or your session is over: sign in"))
+	errProving  = connect.NewError(connect.CodePermissionDenied, errors.New("you are not signed in yet: type your code first"))
 	errStale    = connect.NewError(connect.CodeFailedPrecondition, errors.New("a key is changed only within 5 minutes of a sign-in: sign out, sign in again, and do it then"))
 )
 

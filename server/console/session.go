@@ -86,7 +86,7 @@ func (t *sessions) put(s *session, now time.Time) (cookie string) {
 	for hash, o := range t.all {
 		if o.over(now) {
 			delete(t.all, hash)
-		} else if o.name == s.name {
+		} else if o.name == s.name && o.signedIn == (s.who != nil) { // who has a password alone ends nobody's session
 			ofName = append(ofName, o)
 		}
 	}

@@ -34,16 +34,18 @@ var (
 	errOtherRealm = connect.NewError(connect.CodeFailedPrecondition, errors.New("people of other realms cannot be verified in this release"))
 	errSelf       = connect.NewError(connect.CodeInvalidArgument, verify.ErrSelf)
 	errBusy       = connect.NewError(connect.CodeResourceExhausted, errors.New("this machine has sent too many requests within a minute: try again in a minute"))
+	errBusyHere   = connect.NewError(connect.CodeResourceExhausted, errors.New("you have sent too many requests within a minute: try again in a minute"))
 )
 
-// record writes a row of the audit log, of the machine's share.
+// record writes a row of the audit log, of the machine's share; at the console each person has
+// one.
 func (s *Service) record(tx *store.Tx, m store.Machine, action string, who identity.Name, detail string) error {
-	actor := "machine " + string(m.Name)
+	share, actor, busy := m.UUID, "machine "+string(m.Name), errBusy
 	if m.UUID == store.ConsoleClient {
-		actor = consoleActor
+		share, actor, busy = uuid.NewSHA1(m.UUID, []byte(who)), consoleActor, errBusyHere
 	}
-	if !s.Rows.Note(m.UUID, actor, realm.RowVerification, s.Now()) {
-		return errBusy
+	if !s.Rows.Note(share, actor, realm.RowVerification, s.Now()) {
+		return busy
 	}
 	return tx.Record(store.Entry{Time: s.Now(), Actor: actor, Action: action, Subject: string(who), Detail: detail})
 }
