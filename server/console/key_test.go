@@ -73,7 +73,7 @@ func TestAKeyIsHeldOnlyForWhoAsksForItJustNow(t *testing.T) {
 	// What the realm does not allow any more is over.
 	b.submit("key", "do", "make")
 	b.submit("find", "name", "bob")
-	heard := b.form("heard", "code", r.bobSays("alice"))
+	heard := b.form("heard", "code", r.bobSays())
 	r.set(true, false)
 	b.post("heard", heard)
 	b.shows(http.StatusBadRequest, "You have no key")
@@ -113,7 +113,7 @@ func TestTheConsoleWarnsAsAMachineDoes(t *testing.T) {
 	b.signsIn()
 	b.submit("key", "do", "make")
 	finds("bob")
-	b.submit("heard", "code", r.bobSays("alice"))
+	b.submit("heard", "code", r.bobSays())
 	b.shows(http.StatusOK, "<b>Confirmed</b>", "You confirmed this key")
 	finds("b0b")
 	b.shows(http.StatusOK, "looks like that of bob")
@@ -124,14 +124,14 @@ func TestTheConsoleWarnsAsAMachineDoes(t *testing.T) {
 	finds("bob")
 	stale := b.form("heard")
 	r.bob = r.machineKey("bob")
-	stale.Set("code", r.bobSays("alice"))
+	stale.Set("code", r.bobSays())
 	b.post("heard", stale)
 	b.shows(http.StatusBadRequest, "key has changed since it was shown")
 	finds("bob")
 	b.shows(http.StatusOK, "<b>Warning:</b> it is not the key that you confirmed")
 
 	// A form of one call proves nothing about another person.
-	form := b.form("heard", "code", r.bobSays("alice"))
+	form := b.form("heard", "code", r.bobSays())
 	finds("carla")
 	b.post("heard", form)
 	b.shows(http.StatusBadRequest, "is of another call")
@@ -150,20 +150,20 @@ func TestTheConsoleWarnsAsAMachineDoes(t *testing.T) {
 
 	finds("bob")
 	for range 5 {
-		b.submit("heard", "code", other(r.bobSays("alice")))
+		b.submit("heard", "code", other(r.bobSays()))
 	}
 	b.shows(http.StatusOK, "too many wrong codes", "cannot be verified by you until")
 	if strings.Contains(b.page.text, `class="code"`) {
 		t.Error("a code is said to somebody who is locked")
 	}
-	form = map[string][]string{"token": {b.form("sign-out").Get("token")}, "form": form["form"], "code": {r.bobSays("alice")}}
+	form = map[string][]string{"token": {b.form("sign-out").Get("token")}, "form": form["form"], "code": {r.bobSays()}}
 	b.post("heard", form)
 	if confirmed := r.rows("verify.confirm"); len(confirmed) != 2 {
 		t.Errorf("%q", confirmed)
 	}
 	r.passes(5 * time.Minute)
 	finds("bob")
-	b.submit("heard", "code", r.bobSays("alice"))
+	b.submit("heard", "code", r.bobSays())
 	b.shows(http.StatusOK, "<b>Confirmed</b>")
 }
 
@@ -175,7 +175,7 @@ func TestACodeThatOneServerHeardIsUsedAtAnother(t *testing.T) {
 	b.signsIn()
 	b.submit("key", "do", "make")
 	b.submit("find", "name", "bob")
-	code := r.bobSays("alice")
+	code := r.bobSays()
 	b.submit("heard", "code", code)
 	b.shows(http.StatusOK, "<b>Confirmed</b>")
 	if r.Settings.Database != "" { // a database in a file has one server

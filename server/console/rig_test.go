@@ -95,16 +95,17 @@ func (r *rig) party(name string) verify.Party {
 	return verify.Party{Realm: r.Name, ID: r.account(name).UUID, Public: r.key(name).Public}
 }
 
-// bobsCall is bob's end of a call, at his machine.
-func (r *rig) bobsCall(with string) verify.Call {
+// bobsCall is bob's end of a call with alice, at his machine.
+func (r *rig) bobsCall() verify.Call {
 	r.T.Helper()
-	c, err := verify.Begin(r.bob, r.party("bob"), r.party(with))
+	c, err := verify.Begin(r.bob, r.party("bob"), r.party("alice"))
 	r.Must(nil, err)
 	return c
 }
 
-func (r *rig) bobSays(to string) string {
-	c := r.bobsCall(to)
+// bobSays is what bob says to alice.
+func (r *rig) bobSays() string {
+	c := r.bobsCall()
 	code, _ := c.Say(r.Now())
 	return code
 }
@@ -162,7 +163,7 @@ func (r *rig) browser(from string) *browser {
 }
 
 // send sends a request, with more headers where they are given, and shows the page.
-func (b *browser) send(method, path, kind, body string, more ...string) page {
+func (b *browser) send(method, path, kind, body string, more ...string) {
 	b.T.Helper()
 	q, err := http.NewRequestWithContext(b.T.Context(), method, b.http.URL+path, strings.NewReader(body))
 	b.Must(nil, err)
@@ -179,10 +180,9 @@ func (b *browser) send(method, path, kind, body string, more ...string) page {
 	text, err := io.ReadAll(resp.Body)
 	b.Must(nil, err)
 	b.page = page{resp.StatusCode, resp.Header, resp.Request.URL.Path, string(text)}
-	return b.page
 }
 
-func (b *browser) get(path string) page { b.T.Helper(); return b.send("GET", path, "", "") }
+func (b *browser) get(path string) { b.T.Helper(); b.send("GET", path, "", "") }
 
 const formKind = "application/x-www-form-urlencoded"
 
@@ -212,14 +212,14 @@ func (b *browser) form(name string, fields ...string) url.Values {
 }
 
 // submit fills in a form of this page and sends it.
-func (b *browser) submit(name string, fields ...string) page {
+func (b *browser) submit(name string, fields ...string) {
 	b.T.Helper()
-	return b.post(name, b.form(name, fields...))
+	b.post(name, b.form(name, fields...))
 }
 
-func (b *browser) post(name string, form url.Values, more ...string) page {
+func (b *browser) post(name string, form url.Values, more ...string) {
 	b.T.Helper()
-	return b.send("POST", console.Path+name, formKind, form.Encode(), more...)
+	b.send("POST", console.Path+name, formKind, form.Encode(), more...)
 }
 
 // shows ends the test where the page does not say that.
@@ -243,13 +243,13 @@ func (b *browser) signsIn() {
 	b.shows(http.StatusOK, "Signed in as <b>alice</b>")
 }
 
-// cookie is what the browser keeps under that name.
-func (b *browser) cookie(name string) string {
+// cookie is that of the session.
+func (b *browser) cookie() string {
 	b.T.Helper()
 	at, err := url.Parse(b.http.URL)
 	b.Must(nil, err)
 	for _, c := range b.jar.Cookies(at) {
-		if c.Name == name {
+		if c.Name == session {
 			return c.Value
 		}
 	}

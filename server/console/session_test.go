@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,7 +34,7 @@ func TestASessionIsOneCookieOfThisHostAndEnds(t *testing.T) {
 	b.get(path)
 	b.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	b.submit("sign-in", "name", "alice", "password", servertest.Right)
-	proving := b.cookie(session)
+	proving := b.cookie()
 	if set := b.page.header.Get("Set-Cookie"); b.page.status != http.StatusSeeOther || set != session+"="+proving+"; Path=/; HttpOnly; Secure; SameSite=Strict" || len(proving) != 43 {
 		t.Errorf("status %d, cookie %q", b.page.status, set)
 	}
@@ -44,23 +45,23 @@ func TestASessionIsOneCookieOfThisHostAndEnds(t *testing.T) {
 	}
 	b.get(path)
 	b.submit("code", "code", r.totpNow())
-	if got := b.cookie(session); got == proving || got == planted || proving == planted {
+	if got := b.cookie(); got == proving || got == planted || proving == planted {
 		t.Error("a cookie of before goes on")
 	}
 	if !b.isSignedIn() {
 		t.Fatal("not signed in")
 	}
 	thief := r.browser("192.0.2.66")
-	for what, value := range map[string]string{"planted": planted, "of before the code": proving, "changed": "x" + b.cookie(session)[1:]} {
+	for what, value := range map[string]string{"planted": planted, "of before the code": proving, "changed": "x" + b.cookie()[1:]} {
 		thief.putCookie(session, value)
 		if thief.isSignedIn() {
 			t.Errorf("a cookie that is %s is good", what)
 		}
 	}
-	out, kept := b.form("sign-out"), b.cookie(session)
+	out, kept := b.form("sign-out"), b.cookie()
 	b.post("sign-out", out)
 	b.shows(http.StatusOK, "Sign in")
-	if thief.putCookie(session, kept); thief.isSignedIn() || b.cookie(session) != "" {
+	if thief.putCookie(session, kept); thief.isSignedIn() || b.cookie() != "" {
 		t.Error("the session goes on after signing out")
 	}
 	again := func() {
@@ -107,32 +108,32 @@ func TestASessionIsOneCookieOfThisHostAndEnds(t *testing.T) {
 
 // Promise console-standing.
 func TestASessionEndsWithWhatItWasMadeOf(t *testing.T) {
-	for sentence, change := range map[string]func(*rig){
-		"disabled": func(r *rig) {
-			r.Must(r.Admin.SetAccountState(r.T.Context(), &v1.SetAccountStateRequest{Name: "alice", Disabled: true}))
-		},
-		"another password": func(r *rig) { r.Password("alice", "another long password") },
-		"of another name": func(r *rig) {
-			name := "alicia"
-			r.Must(r.Admin.SetAccount(r.T.Context(), &v1.SetAccountRequest{Name: "alice", NewName: &name}))
-		},
-		"removed": func(r *rig) { r.Must(r.Admin.RemoveAccount(r.T.Context(), servertest.Named("alice"))) },
+	r := newRig(t)
+	renamed := func(from, to string) {
+		r.Must(r.Admin.SetAccount(t.Context(), &v1.SetAccountRequest{Name: from, NewName: &to}))
+	}
+	disabled := func(yes bool) {
+		r.Must(r.Admin.SetAccountState(t.Context(), &v1.SetAccountStateRequest{Name: "alice", Disabled: yes}))
+	}
+	b := r.browser("192.0.2.1")
+	for _, c := range []struct {
+		sentence     string
+		change, back func()
+	}{
+		{"disabled", func() { disabled(true) }, func() { disabled(false) }},
+		{"another password", func() { r.Password("alice", "another long password") }, func() { r.Password("alice", servertest.Right) }},
+		{"another name", func() { renamed("alice", "alicia") }, func() { renamed("alicia", "alice") }},
+		{"removed", func() { r.Must(r.Admin.RemoveAccount(t.Context(), servertest.Named("alice"))) }, func() {}},
 	} {
-		t.Run(sentence, func(t *testing.T) {
-			r := newRig(t)
-			b := r.browser("192.0.2.1")
-			b.signsIn()
-			b.submit("key", "do", "make")
-			b.get(path)
-			form := b.form("find", "name", "bob")
-			change(r)
-			begun := len(r.rows("verify.begin"))
-			b.post("find", form)
-			b.shows(http.StatusForbidden, "sign in")
-			if b.isSignedIn() || len(r.rows("verify.begin")) != begun {
-				t.Error("the session goes on")
-			}
-		})
+		b.signsIn()
+		b.submit("key", "do", "make")
+		form := b.form("find", "name", "bob")
+		c.change()
+		b.post("find", form)
+		if b.page.status != http.StatusForbidden || b.isSignedIn() || len(r.rows("verify.begin")) != 0 {
+			t.Errorf("%s: the session goes on: %d", c.sentence, b.page.status)
+		}
+		c.back()
 	}
 }
 
@@ -147,9 +148,9 @@ func TestASignInIsJudgedAsALoginIs(t *testing.T) {
 	}
 	tries("alice", "wrong")
 	b.shows(http.StatusForbidden, "the name, the password or the code is wrong")
-	wrong := b.page.text[:strings.Index(b.page.text, "token")]
+	wrong, _, _ := strings.Cut(b.page.text, "token")
 	tries("nobody", "wrong")
-	if unknown := b.page.text[:strings.Index(b.page.text, "token")]; unknown != wrong {
+	if unknown, _, _ := strings.Cut(b.page.text, "token"); unknown != wrong {
 		t.Errorf("an unknown name is told:\n%s", unknown)
 	}
 	tries("dora", servertest.Right)
@@ -184,8 +185,17 @@ func TestASignInIsJudgedAsALoginIs(t *testing.T) {
 	}
 	v, err := r.Admin.ShowAccount(t.Context(), servertest.Named("alice"))
 	r.Must(nil, err)
-	if got := v.String(); !strings.Contains(got, "the console") {
-		t.Errorf("the account's page does not name the console: %s", got)
+	for sentence, at := range map[string]bool{
+		"its place is not remembered": slices.ContainsFunc(v.GetPlaces(), func(p *v1.PlaceView) bool {
+			return p.GetMachine() == "the console" && p.GetOrigin() == "host 198.51.100.7"
+		}),
+		"its failures are not named": slices.ContainsFunc(v.GetFailuresAt(), func(f *v1.FailureView) bool {
+			return f.GetMachine() == "the console" && f.GetOrigin() == "host 192.0.2.1"
+		}),
+	} {
+		if !at {
+			t.Errorf("%s: %v", sentence, v)
+		}
 	}
 }
 
