@@ -28,8 +28,8 @@ func (s *Admin) setConsole(tx *store.Tx, req *v1.SetRealmRequest, actor string) 
 	if err != nil {
 		return err
 	}
-	for _, name := range owners {
-		row := store.Entry{Time: s.Now(), Actor: actor, Action: "verify.remove", Subject: string(name), Detail: "server-held"}
+	for _, a := range owners {
+		row := store.Entry{Time: s.Now(), Actor: actor, Action: "verify.remove", Subject: string(a.Name), Detail: "server-held"}
 		if err := tx.Record(row); err != nil {
 			return err
 		}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/identity/verify"
 )
 
@@ -47,16 +46,14 @@ func (t *Tx) RemoveVerifyKey(account uuid.UUID) error {
 
 // EndHeldVerifyKeys removes all keys whose private halves the server holds, and tells whose
 // they were.
-func (t *Tx) EndHeldVerifyKeys() (owners []identity.Name, err error) {
-	owners, err = t.names(`SELECT a.name FROM accounts a JOIN verify_held h ON h.account_uuid = a.uuid
-		JOIN verify_keys k ON k.account_uuid = a.uuid AND k.public_key = h.public_key ORDER BY a.name`)
-	if err != nil {
-		return nil, err
+func (t *Tx) EndHeldVerifyKeys() (owners []Account, err error) {
+	owners, err = t.accounts(`WHERE uuid IN (SELECT k.account_uuid FROM verify_keys k
+		JOIN verify_held h ON h.account_uuid = k.account_uuid AND h.public_key = k.public_key) ORDER BY name`)
+	for _, a := range owners {
+		err = errors.Join(err, t.RemoveVerifyKey(a.UUID))
 	}
-	_, err1 := t.exec(`DELETE FROM verify_keys WHERE EXISTS (SELECT 1 FROM verify_held h
-		WHERE h.account_uuid = verify_keys.account_uuid AND h.public_key = verify_keys.public_key)`)
-	_, err2 := t.exec(`DELETE FROM verify_held`)
-	return owners, errors.Join(err1, err2)
+	_, rest := t.exec(`DELETE FROM verify_held`)
+	return owners, errors.Join(err, rest)
 }
 
 // VerifyHeard is what the server remembers of somebody who was verified by a key that it

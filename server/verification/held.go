@@ -73,7 +73,7 @@ func (s *Service) HoldKey(ctx context.Context, who Who, replaceMachines bool) er
 	if err != nil {
 		return err //nolint:wrapcheck // it says what it is about
 	}
-	err = s.Store.Write(ctx, func(tx *store.Tx) error {
+	err = s.Write(ctx, func(tx *store.Tx) error {
 		a, err := who(tx)
 		if err != nil {
 			return err
@@ -109,7 +109,7 @@ func (s *Service) HoldKey(ctx context.Context, who Who, replaceMachines bool) er
 
 // EndHeldKey removes the key of somebody's that the server holds.
 func (s *Service) EndHeldKey(ctx context.Context, who Who) error {
-	err := s.Store.Write(ctx, func(tx *store.Tx) error {
+	err := s.Write(ctx, func(tx *store.Tx) error {
 		a, err := who(tx)
 		if err != nil {
 			return err
