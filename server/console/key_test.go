@@ -8,6 +8,7 @@ import (
 	"time"
 
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/test/postgres"
 )
 
 // Promise console-keys.
@@ -170,7 +171,12 @@ func TestTheConsoleWarnsAsAMachineDoes(t *testing.T) {
 // What one server has heard, another one knows: the form is one server's, the rest the realm's.
 // Promise console-heard.
 func TestACodeThatOneServerHeardIsUsedAtAnother(t *testing.T) {
-	r := newRig(t)
+	database, err := postgres.Start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = database.Stop() })
+	r := rigOn(t, database.Realm(t))
 	b := r.browser("192.0.2.1")
 	b.signsIn()
 	b.submit("key", "do", "make")
@@ -178,11 +184,7 @@ func TestACodeThatOneServerHeardIsUsedAtAnother(t *testing.T) {
 	code := r.bobSays()
 	b.submit("heard", "code", code)
 	b.shows(http.StatusOK, "<b>Confirmed</b>")
-	if r.Settings.Database != "" { // a database in a file has one server
-		r.serve(r.Another())
-	} else {
-		r.serve(r.Bench) // started anew: the sessions are gone
-	}
+	r.serve(r.Another())
 	if b.isSignedIn() {
 		t.Error("another server knows the session")
 	}

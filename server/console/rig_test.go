@@ -36,7 +36,13 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	r := &rig{Bench: servertest.New(t)}
+	return rigOn(t, "")
+}
+
+// rigOn is one in the database of that address; "": in a file.
+func rigOn(t *testing.T, database string) *rig {
+	t.Helper()
+	r := &rig{Bench: servertest.On(t, database)}
 	r.set(true, true)
 	r.Must(r.Admin.AddAccount(t.Context(), &v1.AddAccountRequest{Name: "bob", FullName: "Bob Smith"}))
 	r.bob = r.machineKey("bob")
