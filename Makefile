@@ -23,7 +23,7 @@ PROGRAMS = sallyportd sallyport sallyport-keys sallyport-subids sallyport-sessio
 MODULES  = pam_sallyport.so libnss_sallyport.so.2
 MANPAGES = $(wildcard docs/man/*.[1-8])
 
-.PHONY: all programs can-build install uninstall packages deb rpm check-packages demo demo-shell demo-fleet test-fleet test test-go test-c test-machine test-distro test-desktop test-clients test-identity-clients test-releases test-packages test-kanidm test-opaque fuzz bench bench-nss bench-fleet check-docs mutants lint fmt generate clean deps-% $(PROGRAMS)
+.PHONY: all programs can-build install uninstall packages deb rpm check-packages demo demo-shell demo-fleet test-fleet test test-go test-c test-machine test-distro test-desktop test-clients test-identity-clients test-releases test-packages test-kanidm test-opaque test-console fuzz bench bench-nss bench-fleet check-docs mutants lint fmt generate clean deps-% $(PROGRAMS)
 
 all: programs $(addprefix build/,$(MODULES))
 programs: $(PROGRAMS)
@@ -108,6 +108,7 @@ LONGEST = /(test/fleet|daemon|server/auth|nss/module|provider/sallyport|cmd/sall
 test-go:
 	$(GO) vet ./...
 	$(GO) vet -tags 'packages releases identityclients' ./test/...
+	$(GO) vet -tags browser ./server/console
 	mkdir -p build; printf '%s\n' $(FOLDERS) | { cat >build/folders; grep -E '$(LONGEST)' build/folders; grep -Ev '$(LONGEST)' build/folders; } | \
 	  xargs $(GO) test -race -count=1
 
@@ -185,6 +186,10 @@ test-kanidm:
 test-opaque: deps-opaque
 	npm install --prefix build/opaque --ignore-scripts --no-audit --no-fund --no-save @serenity-kit/opaque@1.1.0
 	OPAQUE_OTHER='$(CURDIR)/build/opaque/node_modules/@serenity-kit/opaque' $(GO) test -race -count=1 -timeout 10m -tags interop -run TestAnotherImplementation -v ./identity/pake
+
+# The console in a real browser, Chromium (400 MB of packages). Pictures go to build/console.
+test-console: deps-console
+	$(GO) test -race -count=1 -timeout 5m -tags browser -run RealBrowser ./server/console
 
 check-docs:
 	mandoc -Tlint -Wwarning $(MANPAGES)

@@ -22,6 +22,7 @@ import (
 	"github.com/sallyport-auth/sallyport/server/application"
 	"github.com/sallyport-auth/sallyport/server/auth"
 	"github.com/sallyport-auth/sallyport/server/cardservice"
+	"github.com/sallyport-auth/sallyport/server/console"
 	"github.com/sallyport-auth/sallyport/server/directory"
 	"github.com/sallyport-auth/sallyport/server/identityservice"
 	"github.com/sallyport-auth/sallyport/server/partner"
@@ -264,7 +265,9 @@ func publicServer(r *realm.Realm, e *auth.Engine, requests *request.Engine, card
 	mux.Handle(sallyportv1connect.NewRequestServiceHandler(requestService{requests, ca}, limit))
 	mux.Handle(sallyportv1connect.NewSSHServiceHandler(ca, limit))
 	mux.Handle(identitypbconnect.NewIdentityServiceHandler(identityservice.New(r, e), limit))
-	mux.Handle(sallyportv1connect.NewVerifyServiceHandler(verification.New(r), limit))
+	verifying := verification.New(r)
+	mux.Handle(sallyportv1connect.NewVerifyServiceHandler(verifying, limit))
+	mux.Handle(console.Path, console.New(r, e, verifying))
 	mux.Handle(sallyportv1connect.NewPartnerServiceHandler(partner.New(r), limit))
 	mux.Handle(application.Path, apps)
 	return &http.Server{

@@ -109,6 +109,8 @@ func realmSet(f *command.Flags) request {
 	number(f, "certificates-early", "by how many `minutes` ssh certificates begin before they were made, for clocks that are slow: 0 to 15", &req.CertificatesEarly)
 	maybe(f, "opaque-passwords", "`true|false`: register passwords by OPAQUE, so that the server sees none", &req.OpaquePasswords)
 	given(f, "organisation", "`text`: what the realm says of itself to its partners; '' for nothing", &req.Organisation)
+	maybe(f, "console", "`true|false`: serve the console, pages for people without a machine, under /console/", &req.Console)
+	maybe(f, "verify-server-keys", "`true|false`: let this server hold keys to verify people with, for who asks it to on the console; false ends those that it holds", &req.VerifyServerKeys)
 	f.BoolVar(&req.NewestCopy, "newest-copy", false, "this server's database is the one to go on with, of two that were written to")
 	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *command.Flags) (proto.Message, error) {
 		if wait != 0 {
@@ -164,6 +166,8 @@ func realmSettings(w io.Writer, m *v1.RealmView) {
 	if m.GetOrganisation() != "" {
 		fmt.Fprintf(w, "organisation\t%s\n", m.GetOrganisation())
 	}
+	fmt.Fprintf(w, "console\t%s\n", yesNo(m.GetConsole()))
+	fmt.Fprintf(w, "verify keys at the server\t%s\n", yesNo(m.GetVerifyServerKeys()))
 	list := "built in"
 	if file := m.GetCommonPasswordsFile(); file != "" && m.GetCommonPasswordsFault() == "" {
 		list = file

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"errors"
 	"time"
 
@@ -63,4 +64,26 @@ func (c *Call) Judge(typed string, public []byte, now time.Time, r Record) (Verd
 		return Locked, r
 	}
 	return Wrong, r
+}
+
+// Standing is what earlier calls tell of a key that is shown now.
+type Standing string
+
+// The standings.
+const (
+	First   Standing = "new"     // no key of theirs was confirmed
+	Same    Standing = "same"    // this one was
+	Another Standing = "changed" // another one was
+)
+
+// Of tells how a key stands that is shown now.
+func (r *Record) Of(public []byte) Standing {
+	switch {
+	case len(r.Confirmed) == 0:
+		return First
+	case bytes.Equal(r.Confirmed, public):
+		return Same
+	default:
+		return Another
+	}
 }

@@ -44,7 +44,7 @@ func (s *Admin) viewFailures(tx *store.Tx, a store.Account, v *v1.AccountView, n
 	if err != nil {
 		return err
 	}
-	names := map[uuid.UUID]string{uuid.Nil: ""}
+	names := map[uuid.UUID]string{uuid.Nil: "", store.ConsoleClient: "the console"}
 	for _, m := range machines {
 		names[m.UUID] = string(m.Name)
 	}

@@ -66,11 +66,16 @@ func (s *Admin) realmView(tx *store.Tx) (*v1.RealmView, error) {
 	if err != nil {
 		return nil, err
 	}
+	console, err := tx.ConsoleSettings()
+	if err != nil {
+		return nil, err
+	}
 	v := &v1.RealmView{
 		StoredKeys: string(stored), RequestWaitSeconds: seconds(wait),
 		Name: s.Name, RequireAttestation: trusted.Required,
 		PasswordMaxAge: rules.MaxAge, PasswordMinLength: rules.MinLength, PasswordHistory: rules.History,
 		CertificatesEarly: early, OpaquePasswords: opaque.On, Organisation: organisation,
+		Console: console.On, VerifyServerKeys: console.ServerKeys,
 	}
 	entries, path, fault := s.credentials.CommonPasswords()
 	if v.CommonPasswords, v.CommonPasswordsFile = uint32(entries), path; fault != nil { //nolint:gosec // bounded by the size of the file
@@ -123,7 +128,8 @@ func (s *Admin) SetRealm(ctx context.Context, req *v1.SetRealmRequest) (*v1.Real
 			}
 		}
 		if err := errors.Join(setAttestation(tx, req, authorities), setPasswordRules(tx, req.PasswordMinLength, req.PasswordHistory, req.PasswordMaxAge),
-			setRequestWait(tx, req.RequestWaitSeconds), setEarly(tx, req), s.setOpaque(tx, req.OpaquePasswords), setOrganisation(tx, req.Organisation)); err != nil {
+			setRequestWait(tx, req.RequestWaitSeconds), setEarly(tx, req), s.setOpaque(tx, req.OpaquePasswords), setOrganisation(tx, req.Organisation),
+			s.setConsole(tx, req, actor(ctx))); err != nil {
 			return err
 		}
 		var err error
@@ -197,6 +203,12 @@ func realmDetail(req *v1.SetRealmRequest, authorities [][]byte) string {
 	}
 	if req.Organisation != nil {
 		detail = append(detail, fmt.Sprintf("organisation=%q", realm.Clip(req.GetOrganisation())))
+	}
+	if req.VerifyServerKeys != nil {
+		detail = append(detail, fmt.Sprintf("verify_server_keys=%t", req.GetVerifyServerKeys()))
+	}
+	if req.Console != nil {
+		detail = append(detail, fmt.Sprintf("console=%t", req.GetConsole()))
 	}
 	if req.GetNewestCopy() {
 		detail = append(detail, "newest_copy")

@@ -10,8 +10,13 @@ import (
 // clientKind is what kind of thing signs somebody in.
 type clientKind string
 
-// machineClient is a computer that has joined the realm, for the people who log in to it.
-const machineClient clientKind = "machine"
+const (
+	// machineClient is a computer that has joined the realm, for the people who log in to it.
+	machineClient clientKind = "machine"
+	// consoleClient are the pages of this realm's servers, for people at browsers: one client
+	// whatever the server is. See console.go.
+	consoleClient clientKind = "console"
+)
 
 // client is who asks that somebody be authenticated: whoever a session belongs to, whose
 // attempts are counted together, and whom a session token is for. The zero value is
@@ -37,4 +42,9 @@ func (c client) is(other client) bool {
 }
 
 // actor is what the audit log calls it.
-func (c client) actor() string { return string(c.kind) + " " + string(c.name) }
+func (c client) actor() string {
+	if c.kind == consoleClient {
+		return ConsoleActor
+	}
+	return string(c.kind) + " " + string(c.name)
+}

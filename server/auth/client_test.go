@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/google/uuid"
@@ -56,4 +57,44 @@ func TestAClientThatIsNoMachineGetsNoSessionToken(t *testing.T) {
 		return nil
 	})
 	b.must(nil, err)
+}
+
+// The console is a client of its own kind, and no machine.
+// Promise client-kinds.
+func TestTheConsoleAndMachinesGoOnWithNothingOfEachOther(t *testing.T) {
+	b := newBench(t)
+	b.totp()
+	password := func() identity.Secret { return identity.NewSecret([]byte(right)) }
+	begun, err := b.ConsolePassword(t.Context(), "alice", "192.0.2.1", password())
+	if err != nil || begun.SignedIn != nil || len(begun.Offers) == 0 {
+		t.Fatalf("%+v, %v", begun, err)
+	}
+	code := func() identity.Secret { return identity.NewSecret([]byte(b.code(0))) }
+	if a, err := b.step(t.Context(), machineAsClient(b.box), begun.Session, identity.TOTP, code(), false); err != nil || a.allow || !a.stray {
+		t.Errorf("a machine goes on at the console: %+v, %v", a, err)
+	}
+	if a, err := b.ConsoleCode(t.Context(), b.start("alice"), []identity.FactorKind{identity.TOTP}, code()); err != nil || a.SignedIn != nil {
+		t.Errorf("the console goes on at a machine: %+v, %v", a, err)
+	}
+	done, err := b.ConsoleCode(t.Context(), begun.Session, begun.Offers, code())
+	if err != nil || done.SignedIn == nil || done.SignedIn.Name != "alice" || len(done.SignedIn.Methods) != 2 {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	b.must(nil, b.Store.Read(t.Context(), func(tx *store.Tx) error {
+		for what, who := range map[string]*SignedIn{"nobody": nil, "made up": {Account: done.SignedIn.Account, Name: "alice"}} {
+			if a, err := b.StillSignedIn(tx, who); !errors.Is(err, identity.ErrNotFound) {
+				t.Errorf("%s is signed in: %+v, %v", what, a, err)
+			}
+		}
+		a, err := b.StillSignedIn(tx, done.SignedIn)
+		if err != nil || a.UUID != done.SignedIn.Account {
+			t.Errorf("%+v, %v", a, err)
+		}
+		p, err := tx.Person(b.box.UUID, "alice")
+		b.must(nil, err)
+		if signed, err := b.sessionToken(tx, done.SignedIn.session, &p); err == nil {
+			t.Errorf("the console has a session token: %x", signed)
+		}
+		return nil
+	}))
 }

@@ -10,9 +10,13 @@
 // # Clients
 //
 // A session belongs to a client: of a kind, with an id, and a name for the audit log.
-// Today all are machines that have joined. Another kind is a constant in client.go, and
-// what it is given in place of a session token, which only machines get. A client of no
-// kind begins nothing, goes on with nothing, and is granted nothing.
+// Machines that have joined are one kind, and the console (package console) is another, one
+// client at whichever server. Another kind is a constant in client.go, and what it is given
+// in place of a session token, which only machines get: the console gets a [SignedIn]. A
+// client of no kind begins nothing, goes on with nothing, and is granted nothing.
+//
+// The console counts as one more machine: for the locks below an address is an origin of it,
+// and what people prove there by a form is a password and a code.
 //
 // # Factors
 //

@@ -67,6 +67,7 @@ type answer struct {
 	reason  string // for the audit log only
 	// With allow.
 	session, id []byte
+	signedIn    *SignedIn // at the console, in place of them
 	sealed      []sealedFactor
 	// codes are new backup codes.
 	codes []identity.Secret

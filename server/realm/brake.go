@@ -1,6 +1,7 @@
 package realm
 
 import (
+	"cmp"
 	"sync"
 	"time"
 
@@ -19,6 +20,10 @@ const (
 // Brake counts what is under way and what came lately, by origin. The zero value has counted
 // nothing.
 type Brake struct {
+	// Burst and Every are used in place of the numbers above; 0: those.
+	Burst float64
+	Every time.Duration
+
 	mu   sync.Mutex
 	all  int
 	from map[identity.Origin]*tally
@@ -35,6 +40,7 @@ type tally struct {
 func (b *Brake) Enter(from identity.Origin, now time.Time) (leave func(), ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	burst, every := b.numbers()
 	t := b.from[from]
 	if t == nil {
 		b.forget(now)
@@ -64,13 +70,19 @@ func (b *Brake) Enter(from identity.Origin, now time.Time) (leave func(), ok boo
 	}, true
 }
 
+// numbers are how many messages of an origin are answered at once, and how soon one more.
+func (b *Brake) numbers() (most float64, more time.Duration) {
+	return cmp.Or(b.Burst, float64(burst)), cmp.Or(b.Every, every)
+}
+
 // forget forgets the origins of which nothing is counted any more, once there are many.
 func (b *Brake) forget(now time.Time) {
 	if len(b.from) < mostOrigins/2 {
 		return
 	}
+	burst, every := b.numbers()
 	for from, t := range b.from {
-		if t.now == 0 && now.Sub(t.seen) >= burst*every {
+		if t.now == 0 && now.Sub(t.seen) >= time.Duration(burst*float64(every)) {
 			delete(b.from, from)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 type Entry struct {
 	ID     int64
 	Time   time.Time
-	Actor  string // "uid 0", "machine NAME" or "server"
+	Actor  string // "uid 0", "machine NAME", "console" or "server"
 	Action string
 	// Subject is the name of the account, group or machine concerned.
 	Subject string

@@ -156,15 +156,18 @@ const maxPlaces = 64
 // SignedIn remembers that the account has signed in from that origin of that machine.
 // It tells nothing of a machine that was removed meanwhile.
 func (t *Tx) SignedIn(account, machine uuid.UUID, origin string, now time.Time) error {
-	err := t.later(`INSERT INTO places (account_uuid, machine_uuid, origin, last)
-		SELECT ?, uuid, ?, ? FROM machines WHERE uuid = ?
-		ON CONFLICT (account_uuid, machine_uuid, origin) DO UPDATE SET last = CASE WHEN excluded.last > places.last THEN excluded.last ELSE places.last END`,
-		account, origin, now.Unix(), machine)
+	table, is, args := placesAt(machine), `SELECT ?, uuid, ?, ? FROM machines WHERE uuid = ?`, []any{account, origin, now.Unix(), machine}
+	if machine == ConsoleClient {
+		is, args = `VALUES (?, ?, ?, ?)`, []any{account, machine, origin, now.Unix()}
+	}
+	err := t.later(`INSERT INTO `+table+` (account_uuid, machine_uuid, origin, last) `+is+`
+		ON CONFLICT (account_uuid, machine_uuid, origin) DO UPDATE SET last = CASE WHEN excluded.last > `+table+`.last THEN excluded.last ELSE `+table+`.last END`,
+		args...)
 	if err != nil {
 		return err
 	}
-	return t.later(`DELETE FROM places WHERE account_uuid = ? AND machine_uuid = ? AND origin NOT IN (
-		SELECT origin FROM places WHERE account_uuid = ? AND machine_uuid = ? ORDER BY last DESC, origin LIMIT ?)`,
+	return t.later(`DELETE FROM `+table+` WHERE account_uuid = ? AND machine_uuid = ? AND origin NOT IN (
+		SELECT origin FROM `+table+` WHERE account_uuid = ? AND machine_uuid = ? ORDER BY last DESC, origin LIMIT ?)`,
 		account, machine, account, machine, maxPlaces)
 }
 
@@ -186,8 +189,10 @@ func (t *Tx) Places(account uuid.UUID) ([]Place, error) {
 		p.Last = time.Unix(last, 0)
 		all = append(all, p)
 		return err
-	}, `SELECT m.name, p.origin, p.last FROM places p JOIN machines m ON m.uuid = p.machine_uuid
-		WHERE p.account_uuid = ? ORDER BY p.last DESC, m.name, p.origin`, account)
+	}, `SELECT name, origin, last FROM (
+			SELECT m.name AS name, p.origin AS origin, p.last AS last FROM places p JOIN machines m ON m.uuid = p.machine_uuid WHERE p.account_uuid = ?
+			UNION ALL SELECT 'the console', origin, last FROM console_places WHERE account_uuid = ?) AS everywhere
+		ORDER BY last DESC, name, origin`, account, account)
 	return all, err
 }
 
@@ -195,5 +200,6 @@ func (t *Tx) Places(account uuid.UUID) ([]Place, error) {
 func (t *Tx) Prune(failures, places time.Time) error {
 	_, err1 := t.exec(`DELETE FROM failures WHERE last < ?`, failures.Unix())
 	_, err2 := t.exec(`DELETE FROM places WHERE last < ?`, places.Unix())
-	return errors.Join(err1, err2)
+	_, err3 := t.exec(`DELETE FROM console_places WHERE last < ?`, places.Unix())
+	return errors.Join(err1, err2, err3)
 }

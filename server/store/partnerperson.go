@@ -28,20 +28,23 @@ func (t *Tx) ToldAfter(revision uint64, limit int) (list []Told, err error) {
 		var key []byte
 		var name, full sql.NullString
 		var from, until, made sql.NullInt64
-		if err := row.Scan(&is.Revision, &is.ID, &name, &full, &from, &until, &key, &made); err != nil {
+		var held bool
+		if err := row.Scan(&is.Revision, &is.ID, &name, &full, &from, &until, &key, &made, &held); err != nil {
 			return err
 		}
 		if name.Valid && made.Valid {
 			is.Person = &identity.PartnerPerson{
-				ID: is.ID, Name: identity.Name(name.String), FullName: full.String, Public: key, Made: made.Int64, ValidFrom: from.Int64, ValidUntil: until.Int64,
+				ID: is.ID, Name: identity.Name(name.String), FullName: full.String, Public: key, Made: made.Int64, ValidFrom: from.Int64, ValidUntil: until.Int64, ServerHeld: held,
 			}
 		}
 		list = append(list, is)
 		return nil
-	}, `SELECT c.revision, c.account_uuid, a.name, a.full_name, a.valid_from, a.valid_until, k.public_key, k.made
+	}, `SELECT c.revision, c.account_uuid, a.name, a.full_name, a.valid_from, a.valid_until, k.public_key, k.made,
+			CASE WHEN h.sealed IS NULL THEN 0 ELSE 1 END
 		FROM partner_told t JOIN changes c ON c.account_uuid = t.account_uuid
 		LEFT JOIN accounts a ON a.uuid = t.account_uuid AND a.state = ?
 		LEFT JOIN verify_keys k ON k.account_uuid = t.account_uuid AND k.partners = 1
+		LEFT JOIN verify_held h ON h.account_uuid = k.account_uuid AND h.public_key = k.public_key
 		WHERE c.revision > ? ORDER BY c.revision LIMIT ?`, identity.Active, int64(revision), limit) //nolint:gosec // below 2^62, see history.go
 	return list, err
 }

@@ -106,7 +106,7 @@ func (t *Tx) Attempt(machine uuid.UUID, name identity.Name, origin string) (Atte
 		},
 	}, part{
 		what: "place", ints: []string{`MAX(last)`, `MAX(CASE WHEN origin = ? THEN last END)`},
-		from: `places` + ofWho + ` AND machine_uuid = ?`, args: []any{origin, machine},
+		from: placesAt(machine) + ofWho + ` AND machine_uuid = ?`, args: []any{origin, machine},
 		read: func(r *wideRow) error {
 			a.OnMachine, a.FromOrigin = moment(r.num(0)), moment(r.num(1))
 			return nil
@@ -144,7 +144,7 @@ func limited(machine uuid.UUID) scope {
 
 // person reads somebody, and more, for a machine; nil: for whoever may know everybody.
 func (t *Tx) person(p *Person, where string, is any, machine *uuid.UUID, more ...part) error {
-	if machine == nil {
+	if machine == nil || *machine == ConsoleClient {
 		return t.personIn(p, where, is, scope{`1`, nil}, more...)
 	}
 	err := t.personIn(p, where, is, unlimited(*machine), more...)

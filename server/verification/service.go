@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"connectrpc.com/connect"
+	"github.com/google/uuid"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sallyport-auth/sallyport/identity"
@@ -28,17 +29,22 @@ func New(r *realm.Realm) *Service { return &Service{r} }
 var (
 	errNobody = connect.NewError(connect.CodeNotFound,
 		errors.New("nobody of that name can be verified: there is no such account, or it has not run \"sallyport verify --set-up\""))
-	errNoKey = connect.NewError(connect.CodeFailedPrecondition, errors.New("you have no key yet: run \"sallyport verify --set-up\" first"))
-	errNone  = connect.NewError(connect.CodeNotFound, errors.New("there is no key to remove"))
-	errSelf  = connect.NewError(connect.CodeInvalidArgument, verify.ErrSelf)
-	errBusy  = connect.NewError(connect.CodeResourceExhausted, errors.New("this machine has sent too many requests within a minute: try again in a minute"))
+	errNoKey    = connect.NewError(connect.CodeFailedPrecondition, errors.New("you have no key yet: run \"sallyport verify --set-up\" first"))
+	errNone     = connect.NewError(connect.CodeNotFound, errors.New("there is no key to remove"))
+	errSelf     = connect.NewError(connect.CodeInvalidArgument, verify.ErrSelf)
+	errBusy     = connect.NewError(connect.CodeResourceExhausted, errors.New("this machine has sent too many requests within a minute: try again in a minute"))
+	errBusyHere = connect.NewError(connect.CodeResourceExhausted, errors.New("you have sent too many requests within a minute: try again in a minute"))
 )
 
-// record writes a row of the audit log, of the machine's share.
+// record writes a row of the audit log, of the machine's share; at the console each person has
+// one.
 func (s *Service) record(tx *store.Tx, m store.Machine, action string, who identity.Name, detail string) error {
-	actor := "machine " + string(m.Name)
-	if !s.Rows.Note(m.UUID, actor, realm.RowVerification, s.Now()) {
-		return errBusy
+	share, actor, busy := m.UUID, "machine "+string(m.Name), errBusy
+	if m.UUID == store.ConsoleClient {
+		share, actor, busy = uuid.NewSHA1(m.UUID, []byte(who)), consoleActor, errBusyHere
+	}
+	if !s.Rows.Note(share, actor, realm.RowVerification, s.Now()) {
+		return busy
 	}
 	return tx.Record(store.Entry{Time: s.Now(), Actor: actor, Action: action, Subject: string(who), Detail: detail})
 }
@@ -97,7 +103,7 @@ func replacing(before store.VerifyKey, key *store.VerifyKey) string {
 			return ""
 		}
 	case len(before.Public) > 0:
-		detail += fmt.Sprintf(" replaces=%q", verify.Fingerprint(before.Public))
+		detail += replaces(before)
 	}
 	if key.Partners || before.Partners {
 		detail += fmt.Sprintf(" partners=%t", key.Partners)
@@ -129,6 +135,7 @@ func (s *Service) opted(tx *store.Tx, a store.Account, err, none error) (party, 
 	}
 	p := party{Account: a, key: key, view: &v1.VerifyPerson{
 		Id: a.UUID[:], Name: string(a.Name), FullName: a.FullName, PublicKey: key.Public, Made: timestamppb.New(key.Made), Realm: s.Name, Domain: s.domain(), Partners: key.Partners,
+		ServerHeld: key.Sealed != nil,
 	}}
 	if p.view.Organisation, err = tx.Organisation(); err != nil {
 		return party{}, fmt.Errorf("organisation: %w", err)
@@ -165,6 +172,11 @@ func (s *Service) FindVerifyPerson(ctx context.Context, req *v1.FindVerifyPerson
 	if err != nil {
 		return nil, err
 	}
+	return s.findPerson(ctx, m, req)
+}
+
+// findPerson is FindVerifyPerson for a machine, or for the console.
+func (s *Service) findPerson(ctx context.Context, m store.Machine, req *v1.FindVerifyPersonRequest) (*v1.FindVerifyPersonResponse, error) {
 	name, err := identity.ParseName(req.GetName())
 	if err != nil {
 		return nil, connect.NewError(connect.CodeInvalidArgument, err)

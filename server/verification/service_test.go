@@ -3,6 +3,7 @@ package verification_test
 import (
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -188,26 +189,120 @@ func TestOnlyWhoHasSetAKeyIsToldOfAndTold(t *testing.T) {
 	}
 }
 
+// at is somebody at the console.
+func (r *rig) at(name string) verification.Who {
+	return func(tx *store.Tx) (store.Account, error) { return tx.AccountByName(identity.Name(name)) }
+}
+
+// copied is a copy of the database.
+func (r *rig) copied() []byte {
+	r.T.Helper()
+	path := filepath.Join(r.T.TempDir(), "copy")
+	r.Must(nil, store.Copy(r.T.Context(), r.Dir.DatabaseOf(r.Settings), path))
+	all, err := os.ReadFile(path)
+	r.Must(nil, err)
+	return all
+}
+
 // Promise verify-stored.
 func TestWhatTheServerStoresDoesNotSufficeForACode(t *testing.T) {
 	r := newRig(t)
-	private, _ := r.opts("alice")
+	on := true
+	r.Must(r.Admin.SetRealm(t.Context(), &v1.SetRealmRequest{Console: &on, VerifyServerKeys: &on}))
+	r.Must(nil, r.s.HoldKey(t.Context(), r.at("alice"), false, false))
+	var held store.VerifyKey
+	id := r.account("alice").UUID
+	r.Must(nil, r.Store.Read(t.Context(), func(tx *store.Tx) (err error) {
+		held, err = tx.VerifyKey(id)
+		return err
+	}))
+	if held.Sealed == nil || !bytes.Contains(r.copied(), held.Sealed) {
+		t.Fatal("the server does not hold the key that it is to hold")
+	}
+	private, _ := r.opts("alice") // at a machine, from now on
 	his, _ := r.opts("bob")
 	found, err := r.aliceFinds("bob")
 	r.Must(nil, err)
-	path := filepath.Join(t.TempDir(), "copy")
-	r.Must(nil, store.Copy(t.Context(), r.Dir.DatabaseOf(r.Settings), path))
-	copied, err := os.ReadFile(path)
-	r.Must(nil, err)
+	if found.GetOwn().GetServerHeld() || found.GetPerson().GetServerHeld() {
+		t.Error("machines' keys are told as the server's")
+	}
+	if _, err := r.s.Show(t.Context(), r.at("alice"), found.GetPerson()); connect.CodeOf(err) != connect.CodeFailedPrecondition {
+		t.Errorf("the server computes a code for a machine's key: %v", err)
+	}
+	copied := r.copied()
 	if !bytes.Contains(copied, found.GetPerson().GetPublicKey()) {
 		t.Fatal("the copy has not even the public half")
 	}
-	for what, secret := range map[string][]byte{"her": private.Reveal(), "his": his.Reveal()} {
+	for what, secret := range map[string][]byte{
+		"her private half": private.Reveal(), "his private half": his.Reveal(),
+		"the half that the server held": held.Sealed, "the public half of what it held": held.Public,
+	} {
 		for _, form := range [][]byte{secret, []byte(hex.EncodeToString(secret))} {
 			if bytes.Contains(copied, form) {
-				t.Errorf("%s private half is stored", what)
+				t.Errorf("%s is stored", what)
 			}
 		}
+	}
+}
+
+// Promise verify-held.
+func TestAKeyThatTheServerHoldsIsToldAsSuchAndSealedForItsOwner(t *testing.T) {
+	r := newRig(t)
+	r.opts("bob")
+	if err := r.s.HoldKey(t.Context(), r.at("alice"), false, false); connect.CodeOf(err) != connect.CodeFailedPrecondition {
+		t.Errorf("a realm that allows none: %v", err)
+	}
+	on, off := true, false
+	r.Must(r.Admin.SetRealm(t.Context(), &v1.SetRealmRequest{Console: &on, VerifyServerKeys: &on}))
+	r.Must(nil, r.s.HoldKey(t.Context(), r.at("alice"), false, false))
+	if err := r.s.HoldKey(t.Context(), r.at("bob"), false, false); connect.CodeOf(err) != connect.CodeFailedPrecondition {
+		t.Errorf("in place of a machine's: %v", err)
+	}
+	found, err := r.s.FindVerifyPerson(r.Call(), &v1.FindVerifyPersonRequest{Account: "bob", Name: "alice"})
+	r.Must(nil, err)
+	if !found.GetPerson().GetServerHeld() || found.GetOwn().GetServerHeld() {
+		t.Errorf("%v", found)
+	}
+	bob, err := r.s.Find(t.Context(), r.at("alice"), "bob", "")
+	r.Must(nil, err)
+	if call, err := r.s.Show(t.Context(), r.at("alice"), bob); err != nil || len(call.Say) != 9 {
+		t.Errorf("%+v, %v", call, err)
+	}
+	// Sealed for alice, and put in another's place by somebody who writes to the database.
+	var held store.VerifyKey
+	alice, carol := r.account("alice").UUID, r.account("carol").UUID
+	r.Must(nil, r.Store.Write(t.Context(), func(tx *store.Tx) (err error) {
+		if held, err = tx.VerifyKey(alice); err == nil {
+			err = tx.SetVerifyKey(carol, held)
+		}
+		return err
+	}))
+	if call, err := r.s.Show(t.Context(), r.at("carol"), bob); err == nil {
+		t.Errorf("another's key says %+v", call)
+	}
+	if _, err := r.Realm.Box.Open(alice, held.Sealed); err == nil {
+		t.Error("it opens as another secret of hers")
+	}
+	// A server of before knows nothing of what is held, and sets a machine's key.
+	_, public := newKey(t)
+	r.Must(nil, r.Store.Write(t.Context(), func(tx *store.Tx) error {
+		return tx.SetVerifyKey(alice, store.VerifyKey{Public: public, Made: r.Now()})
+	}))
+	r.Must(r.Admin.SetRealm(t.Context(), &v1.SetRealmRequest{VerifyServerKeys: &off}))
+	r.Must(nil, r.Store.Read(t.Context(), func(tx *store.Tx) error {
+		if k, err := tx.VerifyKey(alice); err != nil || !bytes.Equal(k.Public, public) || k.Sealed != nil {
+			t.Errorf("her machine's key ended with the held ones: %v", err)
+		}
+		if _, err := tx.VerifyKey(carol); !errors.Is(err, identity.ErrNotFound) {
+			t.Errorf("a held one is left: %v", err)
+		}
+		return nil
+	}))
+	if bytes.Contains(r.copied(), held.Sealed) {
+		t.Error("a private half is left")
+	}
+	if got := r.rows(); got[len(got)-1] != "verify.remove carol server-held" {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -206,12 +206,32 @@ func TestAFullServerRefusesAStandby(t *testing.T) {
 	}
 }
 
+// consoleIsOfFullServers: what is done on the console's pages is a change.
+func (b *branch) consoleIsOfFullServers() {
+	b.t.Helper()
+	on := true
+	b.must(b.admin.SetRealm(b.t.Context(), &v1.SetRealmRequest{Console: &on}))
+	b.caughtUp()
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	defer client.CloseIdleConnections()
+	for url, want := range map[string]int{b.full.URL: http.StatusOK, b.reads.URL: http.StatusServiceUnavailable} {
+		q, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, url+"/console/", nil)
+		b.must(nil, err)
+		resp, err := client.Do(q)
+		b.must(nil, err)
+		if b.must(nil, resp.Body.Close()); resp.StatusCode != want {
+			b.t.Errorf("the console of %s: %s", url, resp.Status)
+		}
+	}
+}
+
 // TestABranchChangesNothing: each verb that would is refused there, nothing was done, and a
 // machine that knows a full server gets it done at that one.
 // Promise reading-changes.
 func TestABranchChangesNothing(t *testing.T) {
 	b := newBranch(t, false, 0)
 	b.person("ada", "")
+	b.consoleIsOfFullServers()
 	alone, both := b.joined("box", b.reads.URL), b.joined("desk", b.reads.URL, b.full.URL)
 	key := sealingKey(t)
 	word := func(s string) identity.Secret { return identity.NewSecret([]byte(s)) }

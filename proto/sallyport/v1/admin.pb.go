@@ -5029,7 +5029,12 @@ type SetRealmRequest struct {
 	// them, or log in with one that is hashed.
 	OpaquePasswords *bool `protobuf:"varint,21,opt,name=opaque_passwords,json=opaquePasswords,proto3,oneof" json:"opaque_passwords,omitempty"`
 	// What the realm says of itself to its partners; empty: nothing.
-	Organisation  *string `protobuf:"bytes,22,opt,name=organisation,proto3,oneof" json:"organisation,omitempty"`
+	Organisation *string `protobuf:"bytes,22,opt,name=organisation,proto3,oneof" json:"organisation,omitempty"`
+	// The server may hold keys to verify people with, for who asks it to on the console. false
+	// ends all that it holds.
+	VerifyServerKeys *bool `protobuf:"varint,23,opt,name=verify_server_keys,json=verifyServerKeys,proto3,oneof" json:"verify_server_keys,omitempty"`
+	// Serve the console, the pages for people without a machine, under /console/.
+	Console       *bool `protobuf:"varint,24,opt,name=console,proto3,oneof" json:"console,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5148,6 +5153,20 @@ func (x *SetRealmRequest) GetOrganisation() string {
 	return ""
 }
 
+func (x *SetRealmRequest) GetVerifyServerKeys() bool {
+	if x != nil && x.VerifyServerKeys != nil {
+		return *x.VerifyServerKeys
+	}
+	return false
+}
+
+func (x *SetRealmRequest) GetConsole() bool {
+	if x != nil && x.Console != nil {
+		return *x.Console
+	}
+	return false
+}
+
 type RealmView struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Name   string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -5171,6 +5190,8 @@ type RealmView struct {
 	CertificatesEarly uint32 `protobuf:"varint,20,opt,name=certificates_early,json=certificatesEarly,proto3" json:"certificates_early,omitempty"`
 	OpaquePasswords   bool   `protobuf:"varint,21,opt,name=opaque_passwords,json=opaquePasswords,proto3" json:"opaque_passwords,omitempty"`
 	Organisation      string `protobuf:"bytes,22,opt,name=organisation,proto3" json:"organisation,omitempty"`
+	VerifyServerKeys  bool   `protobuf:"varint,23,opt,name=verify_server_keys,json=verifyServerKeys,proto3" json:"verify_server_keys,omitempty"`
+	Console           bool   `protobuf:"varint,24,opt,name=console,proto3" json:"console,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -5308,6 +5329,20 @@ func (x *RealmView) GetOrganisation() string {
 		return x.Organisation
 	}
 	return ""
+}
+
+func (x *RealmView) GetVerifyServerKeys() bool {
+	if x != nil {
+		return x.VerifyServerKeys
+	}
+	return false
+}
+
+func (x *RealmView) GetConsole() bool {
+	if x != nil {
+		return x.Console
+	}
+	return false
 }
 
 type AddPartnerRequest struct {
@@ -7776,7 +7811,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"KindPoints\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x16\n" +
-	"\x06points\x18\x02 \x01(\rR\x06points\"\x97\x06\n" +
+	"\x06points\x18\x02 \x01(\rR\x06points\"\x8c\a\n" +
 	"\x0fSetRealmRequest\x120\n" +
 	"\x06points\x18\x01 \x03(\v2\x18.sallyport.v1.KindPointsR\x06points\x12*\n" +
 	"\x0eattestation_ca\x18\x02 \x01(\fH\x00R\rattestationCa\x88\x01\x01\x124\n" +
@@ -7791,7 +7826,10 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x14request_wait_seconds\x18\t \x01(\rH\x06R\x12requestWaitSeconds\x88\x01\x01\x122\n" +
 	"\x12certificates_early\x18\x14 \x01(\rH\aR\x11certificatesEarly\x88\x01\x01\x12.\n" +
 	"\x10opaque_passwords\x18\x15 \x01(\bH\bR\x0fopaquePasswords\x88\x01\x01\x12'\n" +
-	"\forganisation\x18\x16 \x01(\tH\tR\forganisation\x88\x01\x01B\x11\n" +
+	"\forganisation\x18\x16 \x01(\tH\tR\forganisation\x88\x01\x01\x121\n" +
+	"\x12verify_server_keys\x18\x17 \x01(\bH\n" +
+	"R\x10verifyServerKeys\x88\x01\x01\x12\x1d\n" +
+	"\aconsole\x18\x18 \x01(\bH\vR\aconsole\x88\x01\x01B\x11\n" +
 	"\x0f_attestation_caB\x16\n" +
 	"\x14_require_attestationB\x13\n" +
 	"\x11_password_max_ageB\x16\n" +
@@ -7801,7 +7839,10 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x15_request_wait_secondsB\x15\n" +
 	"\x13_certificates_earlyB\x13\n" +
 	"\x11_opaque_passwordsB\x0f\n" +
-	"\r_organisation\"\x94\x05\n" +
+	"\r_organisationB\x15\n" +
+	"\x13_verify_server_keysB\n" +
+	"\n" +
+	"\b_console\"\xdc\x05\n" +
 	"\tRealmView\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\x06points\x18\x02 \x03(\v2\x18.sallyport.v1.KindPointsR\x06points\x12%\n" +
@@ -7819,7 +7860,9 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x14request_wait_seconds\x18\f \x01(\rR\x12requestWaitSeconds\x12-\n" +
 	"\x12certificates_early\x18\x14 \x01(\rR\x11certificatesEarly\x12)\n" +
 	"\x10opaque_passwords\x18\x15 \x01(\bR\x0fopaquePasswords\x12\"\n" +
-	"\forganisation\x18\x16 \x01(\tR\forganisation\"\x80\x01\n" +
+	"\forganisation\x18\x16 \x01(\tR\forganisation\x12,\n" +
+	"\x12verify_server_keys\x18\x17 \x01(\bR\x10verifyServerKeys\x12\x18\n" +
+	"\aconsole\x18\x18 \x01(\bR\aconsole\"\x80\x01\n" +
 	"\x11AddPartnerRequest\x12\x14\n" +
 	"\x05realm\x18\x01 \x01(\tR\x05realm\x12\x12\n" +
 	"\x04urls\x18\x02 \x03(\tR\x04urls\x12 \n" +
