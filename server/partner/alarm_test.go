@@ -126,7 +126,7 @@ func TestAServerProvesInTLSToBeThePartners(t *testing.T) {
 	c := inFile(t, "c.example")
 	b.Must(nil, b.end())
 	c.serve(t, strings.TrimPrefix(b.url, "https://"))
-	c.Unix.Store(b.Unix.Load())
+	a.others = append(a.others, c)
 	a.raises("somebody else", b, "key-list", 1)
 	if v := a.shows("b.example"); v.GetPeople() != 2 || v.GetState() != "trusts this realm" {
 		t.Errorf("somebody else: %v", v)
