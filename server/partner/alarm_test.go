@@ -38,7 +38,7 @@ func (s *side) confirms(o *side, fingerprint string) error {
 
 // Promise partner-alarms.
 func TestWhatChangesAboutAPartnerIsAnAlarmUntilItIsConfirmed(t *testing.T) {
-	a, b := two(t)
+	a, b := asking(t)
 	a.raises("nothing", b, "", 0)
 	was := b.Keys().GetFingerprint()
 	b.Must(b.Admin.RotateRealmKey(t.Context(), &v1.RotateRealmKeyRequest{}))
@@ -70,7 +70,7 @@ func TestWhatChangesAboutAPartnerIsAnAlarmUntilItIsConfirmed(t *testing.T) {
 
 // Promise partner-alarms.
 func TestNothingIsTakenWhileAPartnerIsNotItself(t *testing.T) {
-	a, b := two(t)
+	a, b := asking(t)
 	a.raises("nothing", b, "", 0)
 	reached := a.shows("b.example").GetReached().AsTime()
 	still := func(what string) {
@@ -114,7 +114,7 @@ func TestNothingIsTakenWhileAPartnerIsNotItself(t *testing.T) {
 
 // Promise partner-tls.
 func TestAServerProvesInTLSToBeThePartners(t *testing.T) {
-	a, b := two(t)
+	a, b := asking(t)
 	a.raises("nothing", b, "", 0)
 	b.Must(b.Admin.RenewCA(t.Context(), &v1.RenewCARequest{}))
 	b.opts("carol", true)
@@ -123,10 +123,10 @@ func TestAServerProvesInTLSToBeThePartners(t *testing.T) {
 		t.Errorf("after a new certificate authority: %v", v)
 	}
 	// Somebody else at the address, who would say that there is no trust.
-	c := newSide(t, "c.example")
+	c := inFile(t, "c.example")
 	b.Must(nil, b.end())
 	c.serve(t, strings.TrimPrefix(b.url, "https://"))
-	c.Unix.Store(b.Unix.Load())
+	a.others = append(a.others, c)
 	a.raises("somebody else", b, "key-list", 1)
 	if v := a.shows("b.example"); v.GetPeople() != 2 || v.GetState() != "trusts this realm" {
 		t.Errorf("somebody else: %v", v)
@@ -135,7 +135,7 @@ func TestAServerProvesInTLSToBeThePartners(t *testing.T) {
 
 // Promise partner-added.
 func TestAPartnerIsAddedByItsNameAndFingerprint(t *testing.T) {
-	a, b := newSide(t, "a.example"), newSide(t, "b.example")
+	a, b := newSide(t, "a.example"), inFile(t, "b.example")
 	between, _ := b.listens(t, "127.0.0.1:0", a)
 	for what, spoil := range map[string]func(*v1.AddPartnerRequest){
 		"this realm itself": func(r *v1.AddPartnerRequest) {
@@ -176,7 +176,7 @@ func TestAPartnerIsAddedByItsNameAndFingerprint(t *testing.T) {
 func TestANameThatLooksLikeAnotherIsRefusedAndSaid(t *testing.T) {
 	a := newSide(t, "a1.example")
 	a.Settings.URL = "https://id.a1.example"
-	b := newSide(t, "b.example")
+	b := inFile(t, "b.example")
 	a.trusts(b)
 	for name, want := range map[string]string{
 		"al.example": `"al.example" looks like "a1.example"`, "а1.example": "Cyrillic", "xn--1-7sb.example": "Cyrillic", "B.examp1e": `looks like "b.example"`,
@@ -192,7 +192,7 @@ func TestANameThatLooksLikeAnotherIsRefusedAndSaid(t *testing.T) {
 	if _, err := a.Admin.AddPartner(t.Context(), req); err == nil || !strings.Contains(err.Error(), `"id.al.example" looks like "id.a1.example"`) {
 		t.Errorf("the domain: %v", err)
 	}
-	c := newSide(t, "al.example")
+	c := inFile(t, "al.example")
 	c.Must(c.Admin.AddAccount(t.Context(), &v1.AddAccountRequest{Name: "bob"}))
 	req = a.adding(c)
 	req.LooksAlike = true

@@ -73,23 +73,29 @@ func isLost(err error) bool {
 }
 
 // at asks one server. Where the key list that is known does not name what it shows in TLS, it is
-// asked for a newer one first.
+// asked for a newer one, and then again.
 func (x *exchange) at(ctx context.Context, address string) error {
-	way, err := trust.To(address, func(chain []*x509.Certificate, host string) error { return x.list.VerifyTLS(chain, host, x.Now()) })
+	err := x.ask(ctx, address)
+	var untrusted *trust.UntrustedError
+	if !errors.As(err, &untrusted) {
+		return err
+	}
+	if err := x.newer(ctx, address); err != nil {
+		return err
+	}
+	return x.ask(ctx, address)
+}
+
+// ask asks one server that the key list names, until it has told all, or enough.
+func (x *exchange) ask(ctx context.Context, address string) error {
+	list := x.list // whoever connects may outlive this
+	way, err := trust.To(address, func(chain []*x509.Certificate, host string) error { return list.VerifyTLS(chain, host, x.Now()) })
 	if err != nil {
 		return err //nolint:wrapcheck // it names the address
 	}
 	defer way.End()
-	for n := range mostAnswers {
-		more, err := x.once(ctx, way)
-		var untrusted *trust.UntrustedError
-		if n == 0 && errors.As(err, &untrusted) {
-			if err := x.newer(ctx, address); err != nil {
-				return err
-			}
-			more, err = x.once(ctx, way)
-		}
-		if err != nil || !more {
+	for range mostAnswers {
+		if more, err := x.once(ctx, way); err != nil || !more {
 			return err
 		}
 	}

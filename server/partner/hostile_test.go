@@ -18,8 +18,8 @@ import (
 
 // Promise partner-hostile.
 func TestNoAnswerCountsThatIsNotThePartnersToThisQuestion(t *testing.T) {
-	a, b := two(t)
-	c := newSide(t, "c.example")
+	a, b := asking(t)
+	c := inFile(t, "c.example")
 	both(a, b)
 	var old *v1.PullResponse
 	b.says(a, func(q *identity.PartnerQuestion) (_ *v1.PullResponse, err error) {
@@ -99,7 +99,8 @@ func TestNoAnswerCountsThatIsNotThePartnersToThisQuestion(t *testing.T) {
 
 // Promise partner-hostile.
 func TestNobodyOfAPartnerIsSomebodyOfAnotherRealm(t *testing.T) {
-	a, b := two(t)
+	a, b := asking(t)
+	a.Password("alice", servertest.Right)
 	own := a.opts("carol", true)
 	both(a, b)
 	b.says(a, func(q *identity.PartnerQuestion) (*v1.PullResponse, error) {
@@ -126,7 +127,7 @@ func TestNobodyOfAPartnerIsSomebodyOfAnotherRealm(t *testing.T) {
 
 // Promise partner-flood.
 func TestAnswersWithoutAnEndAreNotWaitedFor(t *testing.T) {
-	a, b := two(t)
+	a, b := asking(t)
 	var asked atomic.Int64
 	b.says(a, func(q *identity.PartnerQuestion) (*v1.PullResponse, error) {
 		is := b.reply(q)
@@ -144,7 +145,8 @@ func TestAnswersWithoutAnEndAreNotWaitedFor(t *testing.T) {
 
 // Promise partner-flood.
 func TestAPartnerThatHangsHoldsUpNobody(t *testing.T) {
-	a, b := two(t)
+	a, b := asking(t)
+	a.Password("alice", servertest.Right)
 	hangs, release := make(chan struct{}), make(chan struct{})
 	slow := pull(func(context.Context, *v1.PullRequest) (*v1.PullResponse, error) {
 		close(hangs)
@@ -154,7 +156,7 @@ func TestAPartnerThatHangsHoldsUpNobody(t *testing.T) {
 	b.answers.Store(&slow)
 	wait := a.puller.Start(t.Context())
 	<-hangs
-	c := newSide(t, "c.example")
+	c := inFile(t, "c.example")
 	c.Must(c.Admin.AddAccount(t.Context(), &v1.AddAccountRequest{Name: "carl"}))
 	c.trusts(a)
 	a.trusts(c)
@@ -174,7 +176,7 @@ func TestAPartnerThatHangsHoldsUpNobody(t *testing.T) {
 
 // Promise partner-flood.
 func TestOfOnePartnerNoMorePeopleAreKeptThanMayBe(t *testing.T) {
-	a, b := two(t)
+	a, b := asking(t)
 	if a.puller.Most != 100_000 {
 		t.Errorf("%d people", a.puller.Most)
 	}

@@ -33,8 +33,8 @@ func (s *side) told(host string, req *v1.PullRequest) error {
 
 // Promise partner-question.
 func TestAQuestionIsAnsweredThatAPartnerHasSignedForThisRealmNow(t *testing.T) {
-	a, b := two(t)
-	c := newSide(t, "c.example")
+	a, b := answering(t)
+	c := inFile(t, "c.example")
 	a.asks() // b knows of no newer key list of a yet
 	b.puller.Start(t.Context())()
 	b.Must(nil, b.told("192.0.2.1", a.asked(b)))
@@ -78,8 +78,8 @@ func TestAQuestionIsAnsweredThatAPartnerHasSignedForThisRealmNow(t *testing.T) {
 
 // Promise partner-flood.
 func TestAFloodOfQuestionsKeepsOutNobodyElse(t *testing.T) {
-	a, b := two(t)
-	c := newSide(t, "c.example")
+	a, b := answering(t)
+	c := inFile(t, "c.example")
 	b.trusts(c)
 	c.Unix.Store(b.Unix.Load())
 	busy := func(host func(i int) string, req *v1.PullRequest) bool {

@@ -65,7 +65,19 @@ func (l *logged) count(word string) int {
 
 func newSide(t *testing.T, name string) *side {
 	t.Helper()
-	s := &side{Bench: servertest.Of(t, name)}
+	return serving(t, servertest.Of(t, name))
+}
+
+// inFile is one in a file, on whatever database the tests are run: of one whose own tables they
+// are not about.
+func inFile(t *testing.T, name string) *side {
+	t.Helper()
+	return serving(t, servertest.OfFile(t, name))
+}
+
+func serving(t *testing.T, b *servertest.Bench) *side {
+	t.Helper()
+	s := &side{Bench: b}
 	s.serve(t, "127.0.0.1:0")
 	return s
 }
@@ -112,7 +124,24 @@ func (s *side) adding(o *side) *v1.AddPartnerRequest {
 // two are realms that trust each other: alice of a and bob of b have keys, and partners are told.
 func two(t *testing.T) (a, b *side) {
 	t.Helper()
-	a, b = newSide(t, "a.example"), newSide(t, "b.example")
+	return newSide(t, "a.example").and(newSide(t, "b.example"))
+}
+
+// asking are such ones, of which the tables of a are of interest.
+func asking(t *testing.T) (a, b *side) {
+	t.Helper()
+	return newSide(t, "a.example").and(inFile(t, "b.example"))
+}
+
+// answering are such ones, of which the tables of b are of interest.
+func answering(t *testing.T) (a, b *side) {
+	t.Helper()
+	return inFile(t, "a.example").and(newSide(t, "b.example"))
+}
+
+func (a *side) and(b *side) (*side, *side) {
+	t := a.T
+	t.Helper()
 	b.Must(b.Admin.AddAccount(t.Context(), &v1.AddAccountRequest{Name: "bob", FullName: "Bob Smith"}))
 	a.trusts(b)
 	b.trusts(a)

@@ -63,7 +63,7 @@ func (s *side) opened(resp *v1.PullResponse) *identity.PartnerAnswer {
 
 // Promise partner-told.
 func TestWhatChangesIsToldAtTheNextQuestion(t *testing.T) {
-	a, b := two(t)
+	a, b := answering(t)
 	key := b.opts("bob", true)
 	both(a, b)
 	answers := b.hears()
@@ -118,7 +118,7 @@ func TestWhatChangesIsToldAtTheNextQuestion(t *testing.T) {
 
 // Promise partner-opted.
 func TestNobodyIsToldOfWhoHasNotSaidSo(t *testing.T) {
-	a, b := two(t)
+	a, b := answering(t)
 	b.opts("carol", false)
 	answers := b.hears()
 	both(a, b)
@@ -196,7 +196,7 @@ func TestWhoeverEndsTheTrustHasAllForgotten(t *testing.T) {
 
 // Promise partner-stale.
 func TestWhatIsOldIsNotUsed(t *testing.T) {
-	a, b := two(t)
+	a, b := asking(t)
 	both(a, b)
 	dead := pull(func(context.Context, *v1.PullRequest) (*v1.PullResponse, error) {
 		return nil, connect.NewError(connect.CodeInternal, fmt.Errorf("all is lost"))
@@ -218,7 +218,7 @@ func TestWhatIsOldIsNotUsed(t *testing.T) {
 
 // Promise partner-paged.
 func TestAListOfManyPeopleIsToldInParts(t *testing.T) {
-	a, b := two(t)
+	a, b := answering(t)
 	key := b.opts("bob", true)
 	const most = identity.MaxPartnerPeople
 	b.Must(nil, b.Write(t.Context(), func(tx *store.Tx) error {
@@ -253,7 +253,7 @@ func TestAListOfManyPeopleIsToldInParts(t *testing.T) {
 
 // Promise partner-restart.
 func TestAServerThatIsStoppedGoesOnWhereItWas(t *testing.T) {
-	a, b := two(t)
+	a, b := asking(t)
 	ctx, stop := context.WithCancel(t.Context())
 	var asked []*identity.PartnerQuestion
 	fake := pull(func(_ context.Context, req *v1.PullRequest) (*v1.PullResponse, error) {
@@ -284,7 +284,7 @@ func TestAServerThatIsStoppedGoesOnWhereItWas(t *testing.T) {
 
 // Promise partner-alone.
 func TestOfSeveralServersOneAsks(t *testing.T) {
-	a, b := two(t)
+	a, b := asking(t)
 	another := partner.NewPuller(a.Realm) // a database in a file has one server
 	if a.Settings.Database != "" {
 		another = partner.NewPuller(a.Another().Realm)
@@ -307,7 +307,7 @@ func TestOfSeveralServersOneAsks(t *testing.T) {
 
 // Promise partner-told.
 func TestANameThatWasPassedOnIsWhoseItIsNow(t *testing.T) {
-	a, b := two(t)
+	a, b := asking(t)
 	bob, robert := person("bob"), person("bob")
 	robert.Name = "robert"
 	carol := person("carol")

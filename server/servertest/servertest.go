@@ -95,16 +95,26 @@ func New(t testing.TB) *Bench {
 // On makes one in the database of that address; "": in a file of its folder.
 func On(t testing.TB, database string) *Bench {
 	t.Helper()
-	return made(t, "example.org", database)
+	b := of(t, "example.org", database)
+	b.Password("alice", Right)
+	b.Password("dora", Right)
+	b.Must(b.Admin.SetAccountState(t.Context(), &v1.SetAccountStateRequest{Name: "dora", Disabled: true}))
+	return b
 }
 
-// Of makes one of a realm of that name.
+// Of makes one of a realm of that name, in which nobody has a password and dora is not disabled.
 func Of(t testing.TB, name string) *Bench {
 	t.Helper()
-	return made(t, name, shared.Realm(t))
+	return of(t, name, shared.Realm(t))
 }
 
-func made(t testing.TB, name, database string) *Bench {
+// OfFile is [Of] in a file, whatever the tests are run on.
+func OfFile(t testing.TB, name string) *Bench {
+	t.Helper()
+	return of(t, name, "")
+}
+
+func of(t testing.TB, name, database string) *Bench {
 	t.Helper()
 	b := &Bench{T: t}
 	b.Unix.Store(1_800_000_000)
@@ -112,12 +122,9 @@ func made(t testing.TB, name, database string) *Bench {
 	b.Must(nil, realm.Init(t.Context(), realm.InitOptions{Dir: folder, Realm: name, Listen: "127.0.0.1:0", OfflineDays: 14, Database: database}))
 	b.Open(folder)
 	b.Box, b.box = b.Machine("box")
-	for _, name := range []string{"alice", "carol", "dora"} {
-		b.Must(b.Admin.AddAccount(t.Context(), &v1.AddAccountRequest{Name: name}))
+	for _, who := range []string{"alice", "carol", "dora"} {
+		b.Must(b.Admin.AddAccount(t.Context(), &v1.AddAccountRequest{Name: who}))
 	}
-	b.Password("alice", Right)
-	b.Password("dora", Right)
-	b.Must(b.Admin.SetAccountState(t.Context(), &v1.SetAccountStateRequest{Name: "dora", Disabled: true}))
 	return b
 }
 
