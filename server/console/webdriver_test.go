@@ -90,7 +90,7 @@ func (b *chromium) do(method, path string, body, into any) {
 		text, err = json.Marshal(body)
 		b.must(err)
 	}
-	q, err := http.NewRequest(method, b.session+path, bytes.NewReader(text)) //nolint:noctx // it ends the browser after the test's context too
+	q, err := http.NewRequest(method, b.session+path, bytes.NewReader(text)) // it ends the browser after the test's context too
 	b.must(err)
 	resp, err := b.client.Do(q)
 	b.must(err)
