@@ -29,11 +29,11 @@ type home struct {
 	HasKey, Held bool
 	MayHold      bool // the realm lets the server hold keys
 	Fresh        bool
-	Name         string // that was typed
+	Name, About  string // that were typed
 }
 
 func (q *request) homePage(status int, message string) error {
-	h := home{Message: message, MayHold: q.set.ServerKeys, Fresh: q.fresh(), Name: q.field("name")}
+	h := home{Message: message, MayHold: q.set.ServerKeys, Fresh: q.fresh(), Name: q.field("name"), About: q.field("about")}
 	err := q.Store.Read(q.ctx, func(tx *store.Tx) (err error) {
 		h.Key, err = q.verify.OwnKey(tx, q.account.UUID)
 		return err
@@ -89,6 +89,10 @@ func (q *request) find() error {
 	if err != nil {
 		return q.homePage(http.StatusBadRequest, errName.Message())
 	}
+	subject, err := verify.Subject(q.field("about"))
+	if err != nil {
+		return q.homePage(http.StatusBadRequest, err.Error())
+	}
 	realm := name.Realm()
 	if realm == q.Name {
 		realm = ""
@@ -103,7 +107,7 @@ func (q *request) find() error {
 	case err != nil:
 		return err //nolint:wrapcheck // likewise
 	}
-	q.session.call = newCall(person)
+	q.session.call = newCall(person, q.field("about"), subject)
 	return q.toPage("call")
 }
 
@@ -116,7 +120,7 @@ func (q *request) showCall() error {
 	if c == nil {
 		return q.toPage("")
 	}
-	now, err := q.verify.Show(q.ctx, q.who, c.person)
+	now, err := q.verify.Show(q.ctx, q.who, c.person, c.subject)
 	if err != nil {
 		return err //nolint:wrapcheck // likewise
 	}
@@ -129,7 +133,7 @@ func (q *request) showCall() error {
 		verdict = v.Verdict
 	}
 	return q.show(http.StatusOK, "call", map[string]any{
-		"Call": now, "Person": c.person, "PersonRealm": realm, "OwnRealm": realm == q.Name, "Form": c.id, "Verdict": verdict, "Heard": c.heardAt,
+		"Call": now, "Person": c.person, "PersonRealm": realm, "OwnRealm": realm == q.Name, "Form": c.id, "About": c.about, "Verdict": verdict, "Heard": c.heardAt,
 		"Made": c.person.GetMade().AsTime(), "Seconds": int(now.Left / time.Second),
 	})
 }
@@ -143,9 +147,9 @@ func (q *request) heard() error {
 	if c == nil || q.field("form") != c.id {
 		return errNoCall
 	}
-	next := newCall(c.person)
+	next := newCall(c.person, c.about, c.subject)
 	q.session.call = next // whatever comes of it: the form was used
-	v, err := q.verify.Hear(q.ctx, q.who, c.person, q.field("code"))
+	v, err := q.verify.Hear(q.ctx, q.who, c.person, c.subject, q.field("code"))
 	if err != nil {
 		return err //nolint:wrapcheck // likewise
 	}

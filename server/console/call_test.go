@@ -62,3 +62,30 @@ func TestSomebodyWithoutAMachineVerifiesOneWhoHasOne(t *testing.T) {
 	}
 	r.passes(time.Minute)
 }
+
+// Promise verify-about.
+func TestACallOnTheConsoleIsAboutWhatBothType(t *testing.T) {
+	r := newRig(t)
+	b := r.browser("192.0.2.1")
+	b.signsIn()
+	b.submit("key", "do", "make")
+	lunch := r.bobsCallAbout("lunch")
+	code, _ := lunch.Say(r.Now())
+	b.submit("find", "name", "bob", "about", "a new <account>")
+	b.shows(http.StatusOK, "a new &lt;account&gt;")
+	b.submit("heard", "code", code)
+	b.shows(http.StatusOK, "NOT CONFIRMED", "then somebody sits between the two of you")
+	b.get(path)
+	b.submit("find", "name", "bob", "about", strings.Repeat("a", verify.MaxSubject+1))
+	b.shows(http.StatusBadRequest, "at most 200 bytes")
+	b.submit("find", "name", "bob")
+	b.submit("heard", "code", code)
+	b.shows(http.StatusOK, "NOT CONFIRMED", "they have typed what the call is about, and you have not")
+	b.get(path)
+	b.submit("find", "name", "bob", "about", "Lunch!")
+	if _, right, err := lunch.Hear(b.said(), r.Now()); err != nil || !right {
+		t.Errorf("what she is to say is wrong at his machine: %v", err)
+	}
+	b.submit("heard", "code", code)
+	b.shows(http.StatusOK, "<b>Confirmed</b>", "For them, too, the call is about")
+}

@@ -102,9 +102,11 @@ func (r *rig) party(name string) verify.Party {
 }
 
 // bobsCall is bob's end of a call with alice, at his machine.
-func (r *rig) bobsCall() verify.Call {
+func (r *rig) bobsCall() verify.Call { return r.bobsCallAbout("") }
+
+func (r *rig) bobsCallAbout(subject string) verify.Call {
 	r.T.Helper()
-	c, err := verify.Begin(r.bob, r.party("bob"), r.party("alice"), "")
+	c, err := verify.Begin(r.bob, r.party("bob"), r.party("alice"), subject)
 	r.Must(nil, err)
 	return c
 }

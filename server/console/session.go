@@ -43,13 +43,18 @@ type session struct {
 
 // call is somebody who was found, and what came of the last code that was heard of them.
 type call struct {
-	id      string // of the form that the next code may come by
-	person  *v1.VerifyPerson
+	id     string // of the form that the next code may come by
+	person *v1.VerifyPerson
+	// about is what was typed that the call is about, and subject what its codes know of that.
+	about, subject string
+
 	verdict *verification.Verdict
 	heardAt time.Time
 }
 
-func newCall(p *v1.VerifyPerson) *call { return &call{id: rand.Text(), person: p} }
+func newCall(p *v1.VerifyPerson, about, subject string) *call {
+	return &call{id: rand.Text(), person: p, about: about, subject: subject}
+}
 
 // over tells whether its time is over.
 func (s *session) over(now time.Time) bool {

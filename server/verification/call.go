@@ -69,10 +69,10 @@ func (s *Service) Find(ctx context.Context, who Who, name, realm string) (*v1.Ve
 	return found.GetPerson(), err
 }
 
-// Show is the call with somebody who was found.
-func (s *Service) Show(ctx context.Context, who Who, person *v1.VerifyPerson) (c Call, err error) {
+// Show is the call with somebody who was found, about subject, of [verify.Subject].
+func (s *Service) Show(ctx context.Context, who Who, person *v1.VerifyPerson, subject string) (c Call, err error) {
 	err = s.Store.Read(ctx, func(tx *store.Tx) error {
-		h, err := s.begin(tx, who, person)
+		h, err := s.begin(tx, who, person, subject)
 		if err != nil {
 			return err
 		}
@@ -96,9 +96,9 @@ func (s *Service) Show(ctx context.Context, who Who, person *v1.VerifyPerson) (c
 }
 
 // Hear judges a code that somebody has heard, writes that down, and then tells the verdict.
-func (s *Service) Hear(ctx context.Context, who Who, person *v1.VerifyPerson, typed string) (v Verdict, err error) {
+func (s *Service) Hear(ctx context.Context, who Who, person *v1.VerifyPerson, subject, typed string) (v Verdict, err error) {
 	err = s.Store.Write(ctx, func(tx *store.Tx) error {
-		h, err := s.begin(tx, who, person)
+		h, err := s.begin(tx, who, person, subject)
 		if err != nil {
 			return err
 		}
@@ -133,7 +133,7 @@ type held struct {
 }
 
 // begin opens somebody's key for a call with a person who was found.
-func (s *Service) begin(tx *store.Tx, who Who, person *v1.VerifyPerson) (h held, err error) {
+func (s *Service) begin(tx *store.Tx, who Who, person *v1.VerifyPerson, subject string) (h held, err error) {
 	if h.account, err = who(tx); err != nil {
 		return h, err
 	}
@@ -164,7 +164,7 @@ func (s *Service) begin(tx *store.Tx, who Who, person *v1.VerifyPerson) (h held,
 		return same
 	})
 	h.of.Name = person.GetName()
-	h.call, err = s.open(tx, h.account.UUID, verify.Party{Realm: h.of.Realm, ID: id, Public: person.GetPublicKey()})
+	h.call, err = s.open(tx, h.account.UUID, verify.Party{Realm: h.of.Realm, ID: id, Public: person.GetPublicKey()}, subject)
 	return h, err
 }
 
@@ -193,7 +193,7 @@ func (s *Service) stillOfPartner(tx *store.Tx, a store.Account, person *v1.Verif
 }
 
 // open begins a call by the key of an account.
-func (s *Service) open(tx *store.Tx, account uuid.UUID, theirs verify.Party) (verify.Call, error) {
+func (s *Service) open(tx *store.Tx, account uuid.UUID, theirs verify.Party, subject string) (verify.Call, error) {
 	k, err := s.OwnKey(tx, account)
 	switch {
 	case err != nil:
@@ -208,7 +208,7 @@ func (s *Service) open(tx *store.Tx, account uuid.UUID, theirs verify.Party) (ve
 		return verify.Call{}, err //nolint:wrapcheck // it says what it is about
 	}
 	defer private.Wipe()
-	return verify.Begin(private, verify.Party{Realm: s.Name, ID: account, Public: k.Public}, theirs, "") //nolint:wrapcheck // likewise
+	return verify.Begin(private, verify.Party{Realm: s.Name, ID: account, Public: k.Public}, theirs, subject) //nolint:wrapcheck // likewise
 }
 
 // alike are those confirmed before whose names look like this one's, or are the same.

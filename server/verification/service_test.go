@@ -226,7 +226,7 @@ func TestWhatTheServerStoresDoesNotSufficeForACode(t *testing.T) {
 	if found.GetOwn().GetServerHeld() || found.GetPerson().GetServerHeld() {
 		t.Error("machines' keys are told as the server's")
 	}
-	if _, err := r.s.Show(t.Context(), r.at("alice"), found.GetPerson()); connect.CodeOf(err) != connect.CodeFailedPrecondition {
+	if _, err := r.s.Show(t.Context(), r.at("alice"), found.GetPerson(), ""); connect.CodeOf(err) != connect.CodeFailedPrecondition {
 		t.Errorf("the server computes a code for a machine's key: %v", err)
 	}
 	copied := r.copied()
@@ -265,7 +265,7 @@ func TestAKeyThatTheServerHoldsIsToldAsSuchAndSealedForItsOwner(t *testing.T) {
 	}
 	bob, err := r.s.Find(t.Context(), r.at("alice"), "bob", "")
 	r.Must(nil, err)
-	if call, err := r.s.Show(t.Context(), r.at("alice"), bob); err != nil || len(call.Say) != 9 {
+	if call, err := r.s.Show(t.Context(), r.at("alice"), bob, ""); err != nil || len(call.Say) != 9 {
 		t.Errorf("%+v, %v", call, err)
 	}
 	// Sealed for alice, and put in another's place by somebody who writes to the database.
@@ -277,7 +277,7 @@ func TestAKeyThatTheServerHoldsIsToldAsSuchAndSealedForItsOwner(t *testing.T) {
 		}
 		return err
 	}))
-	if call, err := r.s.Show(t.Context(), r.at("carol"), bob); err == nil {
+	if call, err := r.s.Show(t.Context(), r.at("carol"), bob, ""); err == nil {
 		t.Errorf("another's key says %+v", call)
 	}
 	if _, err := r.Realm.Box.Open(alice, held.Sealed); err == nil {
