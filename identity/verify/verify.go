@@ -55,7 +55,7 @@ const (
 	MaxSubject = 200
 	// SharedLen is how long a shared x coordinate is, in bytes.
 	SharedLen = 32
-	modulus    = 100_000_000
+	modulus   = 100_000_000
 )
 
 var (

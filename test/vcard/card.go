@@ -77,6 +77,7 @@ type Card struct {
 	serial         uint32
 	version        [3]byte
 	plain, foreign bool
+	silent         bool
 	ca             *x509.Certificate
 	touch          func() bool
 	fault          func(ins byte) Fault
@@ -169,6 +170,9 @@ func (c *Card) Maker() *x509.Certificate { return c.ca }
 
 // Plain makes it a card without any of Yubico's extensions.
 func (c *Card) Plain() { c.locked(func() { c.plain = true }) }
+
+// NoMetadata makes it a card that does not tell of its keys, as those before version 5.3.
+func (c *Card) NoMetadata() { c.locked(func() { c.silent = true }) }
 
 // OnTouch sets what decides, when a key wants a touch, whether one came; it may
 // wait. Without it each touch comes at once.
