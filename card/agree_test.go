@@ -164,44 +164,43 @@ func TestAKeyForKeyManagementIsMadeWhereThereIsNone(t *testing.T) {
 
 // Promise verify-card-made, verify-card-agree.
 func TestAKeyForKeyManagementThatIsNotTheOneIsLeftAlone(t *testing.T) {
-	for sentence, c := range map[string]struct {
-		key     *vcard.Key
-		change  func(*agrees)
-		want    error
-		prepare error
+	vcard.Start(t)
+	a := newAgrees(t, nil)
+	has := func(algorithm byte) func() {
+		return func() { put(t, a.Card, vcard.KeyManagement, vcard.Key{Algorithm: algorithm}); a.own = a.public() }
+	}
+	for _, c := range []struct {
+		sentence      string
+		change        func()
+		want, prepare error
 	}{
-		"RSA":                            {key: &vcard.Key{Algorithm: vcard.RSA2048}, want: identity.ErrAgreementKind, prepare: identity.ErrAgreementKind},
-		"P-384":                          {key: &vcard.Key{Algorithm: vcard.P384}, want: identity.ErrAgreementKind, prepare: identity.ErrAgreementKind},
-		"another key":                    {key: &vcard.Key{Algorithm: vcard.P256}, change: func(a *agrees) { a.own = a.other.PublicKey().Bytes() }, want: identity.ErrAgreementOther},
-		"no key is asked for":            {key: &vcard.Key{Algorithm: vcard.P256}, change: func(a *agrees) { a.own = nil }, want: identity.ErrAgreementOther},
-		"a certificate, and no key":      {change: func(a *agrees) { a.PutCertificate(vcard.KeyManagement, a.Certificate(vcard.Authentication)) }, want: identity.ErrNoAgreementKey, prepare: identity.ErrAgreementTaken},
-		"no metadata and no certificate": {change: func(a *agrees) { a.NoMetadata() }, want: identity.ErrAgreementUnknown, prepare: identity.ErrAgreementUnknown},
+		{"no metadata and no certificate", func() { a.TellKeys(false) }, identity.ErrAgreementUnknown, identity.ErrAgreementUnknown},
+		{"a certificate, and no key", func() {
+			a.TellKeys(true)
+			a.PutCertificate(vcard.KeyManagement, a.Certificate(vcard.Authentication))
+		}, identity.ErrNoAgreementKey, identity.ErrAgreementTaken},
+		{"RSA", has(vcard.RSA2048), identity.ErrAgreementKind, identity.ErrAgreementKind},
+		{"P-384", has(vcard.P384), identity.ErrAgreementKind, identity.ErrAgreementKind},
+		{"another key", func() { has(vcard.P256)(); a.own = a.other.PublicKey().Bytes() }, identity.ErrAgreementOther, nil},
+		{"no key is asked for", func() { a.own = nil }, identity.ErrAgreementOther, nil},
 	} {
-		t.Run(sentence, func(t *testing.T) {
-			vcard.Start(t)
-			a := newAgrees(t, c.key)
-			if c.change != nil {
-				c.change(a)
+		c.change()
+		before, there := len(a.Commands()), a.Certificate(vcard.KeyManagement)
+		if _, err := a.agree(vcard.DefaultPIN, nil); !errors.Is(err, c.want) {
+			t.Errorf("%s: it agrees: %v", c.sentence, err)
+		}
+		wanted := identity.CardsWanted{Live: [][]byte{a.seen.Fingerprint}, Agreement: append([]byte{}, a.own...)}
+		if _, err := a.s.Find(bg, wanted); !errors.Is(err, c.want) {
+			t.Errorf("%s: it is found: %v", c.sentence, err)
+		}
+		if c.prepare != nil {
+			if _, err := a.prepare(vcard.DefaultPIN); !errors.Is(err, c.prepare) {
+				t.Errorf("%s: it is made ready: %v", c.sentence, err)
 			}
-			before, there := len(a.Commands()), a.Certificate(vcard.KeyManagement)
-			if _, err := a.agree(vcard.DefaultPIN, nil); !errors.Is(err, c.want) {
-				t.Errorf("it agrees: %v", err)
-			}
-			if a.own == nil {
-				a.own = []byte{}
-			}
-			if _, err := a.s.Find(bg, identity.CardsWanted{Live: [][]byte{a.seen.Fingerprint}, Agreement: a.own}); !errors.Is(err, c.want) {
-				t.Errorf("it is found: %v", err)
-			}
-			if c.prepare != nil {
-				if _, err := a.prepare(vcard.DefaultPIN); !errors.Is(err, c.prepare) {
-					t.Errorf("it is made ready: %v", err)
-				}
-			}
-			if a.toldPIN(before) || !bytes.Equal(there, a.Certificate(vcard.KeyManagement)) {
-				t.Error("it was told its PIN, or the slot was changed")
-			}
-		})
+		}
+		if a.toldPIN(before) || !bytes.Equal(there, a.Certificate(vcard.KeyManagement)) {
+			t.Errorf("%s: it was told its PIN, or the slot was changed", c.sentence)
+		}
 	}
 }
 
@@ -209,7 +208,7 @@ func TestAKeyForKeyManagementThatIsNotTheOneIsLeftAlone(t *testing.T) {
 func TestACardWithoutMetadataAgreesByItsCertificate(t *testing.T) {
 	vcard.Start(t)
 	a := newAgrees(t, &vcard.Key{Algorithm: vcard.P256})
-	a.NoMetadata()
+	a.TellKeys(false)
 	a.right(nil)
 	before := len(a.Commands())
 	for _, theirs := range [][]byte{nil, {4}, bytes.Repeat([]byte{4}, 65)} {

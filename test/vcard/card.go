@@ -171,8 +171,8 @@ func (c *Card) Maker() *x509.Certificate { return c.ca }
 // Plain makes it a card without any of Yubico's extensions.
 func (c *Card) Plain() { c.locked(func() { c.plain = true }) }
 
-// NoMetadata makes it a card that does not tell of its keys, as those before version 5.3.
-func (c *Card) NoMetadata() { c.locked(func() { c.silent = true }) }
+// TellKeys sets whether it tells of its keys (metadata); those before version 5.3 do not.
+func (c *Card) TellKeys(tells bool) { c.locked(func() { c.silent = !tells }) }
 
 // OnTouch sets what decides, when a key wants a touch, whether one came; it may
 // wait. Without it each touch comes at once.
