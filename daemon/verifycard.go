@@ -29,6 +29,7 @@ import (
 
 var (
 	errNoCards = errors.New("this machine uses no cards: see [cards] in its configuration")
+	errNotHere = errors.New("the card is not asked")
 	// errNoPIN says that nothing was tried without the PIN.
 	errNoPIN = errors.New("the PIN of the card is needed")
 )
@@ -48,7 +49,7 @@ func (d *Gate) cardFor(ctx context.Context, peer identity.Peer, a report.EnrolAr
 	case !d.reader.Agrees():
 		err = errNoCards
 	case !s.atReader():
-		err = errors.New(notAtReader)
+		err = fmt.Errorf("%w. %s", errNotHere, notAtReader)
 	case !s.findCard(ctx):
 		err = errors.New(cards.Text(s.card.fault))
 	default:

@@ -246,10 +246,10 @@ func TestEachTroubleWithTheCardOfAKeyIsSaid(t *testing.T) {
 	c.pin = "654321"
 	for range 12 {
 		c.retries = 3
-		_, err = d.calls(report.VerifyWith{PIN: cardPIN})
+		_, _ = d.calls(report.VerifyWith{PIN: cardPIN})
 	}
 	signs := d.cards.signs
-	if _, err = d.calls(report.VerifyWith{PIN: cardPIN}); err == nil || d.cards.signs != signs {
+	if _, err := d.calls(report.VerifyWith{PIN: cardPIN}); err == nil || d.cards.signs != signs {
 		t.Errorf("after 12 wrong PINs: %v, %d uses of the card", err, d.cards.signs-signs)
 	}
 }
