@@ -232,6 +232,12 @@ func TestEachTroubleWithTheCardOfAKeyIsSaid(t *testing.T) {
 	call("No card is in the reader.", func() { d.cards.insert(nil) })
 	call("not one of this account", func() { d.cards.insert(validCard(t)) })
 	call("not the one that others verify you by", func() { c.agreement = nil })
+	key := c.agreement
+	c.agreement = nil
+	if call, err := d.calls(report.VerifyWith{}); err == nil || call.NeedsPIN {
+		t.Errorf("the PIN of a card that has another key is asked for: %+v", call)
+	}
+	c.agreement = key
 	call("The PIN is wrong. 2 tries left.", func() { c.pin = "654321" })
 	call("blocked", func() { c.retries = 0 })
 	call("One PIN try is left", func() { c.retries = 1 })
