@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -150,6 +151,15 @@ func TestACardIsAskedOnceACallAndNothingOfItIsOnTheDisk(t *testing.T) {
 	must(t, err)
 	bob := d.bobOf(newPrivate(t))
 	d.said(report.VerifyWith{})
+	c.touch = true
+	d.d.verify.End()
+	var touches []bool
+	args, err := json.Marshal(report.VerifyWith{Name: "bob", Again: true, PIN: cardPIN})
+	must(t, err)
+	must(t, d.d.Handle(bg, identity.Peer{UID: aliceUID}, report.VerbVerifyCall, args, func(v any) error { touches = append(touches, v.(report.VerifyCall).Touch); return nil }))
+	if len(touches) != 2 || !touches[0] || touches[1] {
+		t.Errorf("touches are asked for: %v", touches)
+	}
 	signs := d.cards.signs
 	for range 2 {
 		d.said(report.VerifyWith{Again: true})

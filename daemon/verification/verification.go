@@ -32,10 +32,10 @@ const (
 
 var (
 	// ErrNoKey says that the account has no key here.
-	ErrNoKey = errors.New("you have no key on this machine yet: run \"sallyport verify --set-up\" first")
+	ErrNoKey = errors.New("you have no key on this machine yet: run \"sallyport verify --set-up\" first, or insert the card that has it, where you sit")
 	// ErrOtherKey says that the realm has another one.
-	ErrOtherKey = errors.New("the realm has another key of yours than this machine: it was set at another machine, or by somebody else. " +
-		"Verify there; or, if it was not you, run \"sallyport verify --set-up\" here and tell your administrator")
+	ErrOtherKey = errors.New("the realm has another key of yours than this machine: it was set at another machine, on a card that is not here, or by somebody else. " +
+		"Verify there or insert that card; or, if it was not you, run \"sallyport verify --set-up\" here and tell your administrator")
 	// ErrElsewhere says that the realm has a key of the account that is not here.
 	ErrElsewhere = errors.New("your key is on another machine, or on a card that is not here. Verify there, insert that card, or run \"sallyport verify --set-up\" for a new key of this machine")
 	// ErrNeedsCard says that the account's key is on a card, which has not agreed on the secret of
