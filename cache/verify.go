@@ -12,13 +12,16 @@ import (
 )
 
 // VerifyKey is an account's key to make sure of others with: the private half is readable
-// only by what the machine seals with.
+// only by what the machine seals with, or is on a card, and then Sealed is empty.
 type VerifyKey struct {
 	Public, Sealed []byte
 	Made           time.Time
 	// Partners of the realm are told of it.
 	Partners bool
 }
+
+// OnCard tells whether the private half is on a card.
+func (k VerifyKey) OnCard() bool { return len(k.Sealed) == 0 }
 
 // VerifyContact is somebody whom an account of this machine asked about: as the realm said
 // then, and what came of it.
@@ -55,7 +58,7 @@ func (c *Cache) PutVerifyKey(ctx context.Context, account uuid.UUID, k VerifyKey
 	return c.write(ctx, "store a key to verify with", func(tx *sql.Tx) error {
 		c.scrub.Store(true)
 		_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO verify_keys (uuid, public, sealed, made, partners) VALUES (?, ?, ?, ?, ?)`,
-			account[:], k.Public, k.Sealed, k.Made.Unix(), k.Partners)
+			account[:], k.Public, named(k.Sealed), k.Made.Unix(), k.Partners)
 		return err //nolint:wrapcheck // classified by write
 	})
 }

@@ -1,7 +1,7 @@
 // Package card uses the PIV smartcards (NIST SP 800-73-4) in the readers of this
 // machine, through pcscd. It is the daemon's card service: [Service] finds a card
-// that is wanted, lets it sign, lists what is there and prepares a card for
-// enrolment.
+// that is wanted, lets it sign or agree on a secret, lists what is there and prepares
+// a card for enrolment.
 //
 // # Promises
 //
@@ -15,7 +15,9 @@
 //     form costs no try;
 //   - once in a call, before anything is signed or made.
 //
-// After a signature the PIN is forgotten by the card as well: it is reset before
+// A key that is in slot 9D is never replaced (agree.go).
+//
+// After a use of a key the PIN is forgotten by the card as well: it is reset before
 // another program gets it.
 //
 // # One worker

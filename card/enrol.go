@@ -184,19 +184,24 @@ func (s *Service) generate(j *job, h *held, o identity.CardOrder, pin pin) (*x50
 	if o.Touch {
 		touch = piv.TouchPolicyAlways
 	}
+	return s.makeKey(j, h, o, piv.SlotAuthentication, piv.Key{Algorithm: algorithm, PINPolicy: piv.PINPolicyOnce, TouchPolicy: touch}, pin)
+}
+
+// makeKey makes a key in a slot, and a certificate that it signs itself.
+func (s *Service) makeKey(j *job, h *held, o identity.CardOrder, slot piv.Slot, kind piv.Key, pin pin) (*x509.Certificate, bool, error) {
 	var public crypto.PublicKey
 	factory, err := h.managed(o, pin, func(management []byte) (err error) {
-		public, err = h.GenerateKey(management, piv.SlotAuthentication, piv.Key{Algorithm: algorithm, PINPolicy: piv.PINPolicyOnce, TouchPolicy: touch})
+		public, err = h.GenerateKey(management, slot, kind)
 		return err
 	})
 	if err != nil {
 		return nil, false, err
 	}
-	c, err := s.selfSigned(j, h, o, public, pin)
+	c, err := s.selfSigned(j, h, o, key{slot: slot, certificate: &x509.Certificate{PublicKey: public}}, pin)
 	if err != nil {
 		return nil, false, err
 	}
-	_, err = h.managed(o, pin, func(management []byte) error { return h.SetCertificate(management, piv.SlotAuthentication, c) })
+	_, err = h.managed(o, pin, func(management []byte) error { return h.SetCertificate(management, slot, c) })
 	return c, factory, err
 }
 
@@ -231,7 +236,7 @@ func management(err error) error {
 	return faulty(identity.CardUnknown, fmt.Errorf("%w: %w", identity.ErrManagementKey, err))
 }
 
-func (s *Service) selfSigned(j *job, h *held, o identity.CardOrder, public crypto.PublicKey, pin pin) (*x509.Certificate, error) {
+func (s *Service) selfSigned(j *job, h *held, o identity.CardOrder, k key, pin pin) (*x509.Certificate, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
 	if err != nil {
 		return nil, fmt.Errorf("serial number: %w", err)
@@ -244,8 +249,10 @@ func (s *Service) selfSigned(j *job, h *held, o identity.CardOrder, public crypt
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 		BasicConstraintsValid: true,
 	}
-	k := key{slot: piv.SlotAuthentication, certificate: &x509.Certificate{PublicKey: public}}
-	der, err := x509.CreateCertificate(rand.Reader, t, t, public, h.signer(j, k, pin))
+	if k.slot == piv.SlotKeyManagement {
+		t.KeyUsage, t.ExtKeyUsage = x509.KeyUsageKeyAgreement, nil
+	}
+	der, err := x509.CreateCertificate(rand.Reader, t, t, k.certificate.PublicKey, h.signer(j, k, pin))
 	if err != nil {
 		return nil, fmt.Errorf("certify the new key: %w", err)
 	}

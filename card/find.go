@@ -87,6 +87,9 @@ func (s *Service) match(h *held, wanted identity.CardsWanted) (identity.CardSeen
 				worst.add(err)
 				continue
 			}
+			if err := h.agreesBy(wanted.Agreement); err != nil {
+				return identity.CardSeen{}, err
+			}
 			return identity.CardSeen{Fingerprint: k.fingerprint, Reader: h.reader, Retries: h.retries(), NotAfter: k.certificate.NotAfter}, nil
 		case among(wanted.Revoked, k):
 			worst.add(faulty(identity.CardRevoked, nil))

@@ -44,19 +44,22 @@ func (s *Service) Sign(ctx context.Context, card identity.CardSeen, secret ident
 	}
 	return work(ctx, s, s.o.Timeout, touch, func(j *job) (identity.CardProof, error) {
 		defer clear(pin)
-		return s.signWith(j, card, pin, c)
+		return withCard(s, j, card, pin, nil, func(h *held, k key) (identity.CardProof, error) { return h.prove(j, k, pin, c) })
 	})
 }
 
-func (s *Service) signWith(j *job, card identity.CardSeen, pin pin, c identity.CardChallenge) (identity.CardProof, error) {
+// withCard looks for a card where it was found, and then in the other readers. It tells it the
+// PIN once all is well without, and uses it.
+func withCard[T any](s *Service, j *job, card identity.CardSeen, pin pin, well func(*held) error, use func(*held, key) (T, error)) (T, error) {
+	var none T
 	p, err := connect()
 	if err != nil {
-		return identity.CardProof{}, err
+		return none, err
 	}
 	defer p.close()
 	readers, err := p.readers()
 	if err != nil {
-		return identity.CardProof{}, err
+		return none, err
 	}
 	var worst worst
 	worst.add(faulty(identity.CardRemoved, nil)) // an empty reader says no more
@@ -64,13 +67,13 @@ func (s *Service) signWith(j *job, card identity.CardSeen, pin pin, c identity.C
 		if !r.card {
 			continue
 		}
-		proof, err := s.signIn(j, p, r, card, pin, c)
+		v, err := useIn(s, j, p, r, card, pin, well, use)
 		if err == nil || !errors.Is(err, errNotTheOne) {
-			return proof, err
+			return v, err
 		}
 		worst = *worst.over(err)
 	}
-	return identity.CardProof{}, worst.error()
+	return none, worst.error()
 }
 
 // over takes the newer error, whatever its rank.
@@ -89,42 +92,48 @@ func first(readers []reader, name string) []reader {
 	return list
 }
 
-func (s *Service) signIn(j *job, p *pcsc, r reader, card identity.CardSeen, pin pin, c identity.CardChallenge) (identity.CardProof, error) {
+func useIn[T any](s *Service, j *job, p *pcsc, r reader, card identity.CardSeen, pin pin, well func(*held) error, use func(*held, key) (T, error)) (T, error) {
+	var none T
 	h, err := s.open(j, p, r.name)
 	if err != nil {
 		if f := fault(err).Fault; r.name != card.Reader && f != identity.CardBusy {
-			return identity.CardProof{}, notTheOne(err) // a stranger's card next to ours
+			return none, notTheOne(err) // a stranger's card next to ours
 		}
-		return identity.CardProof{}, err
+		return none, err
 	}
 	told := true
-	proof, err := guarded(func() (proof identity.CardProof, err error) {
-		proof, told, err = s.signOn(j, h, card, pin, c)
-		return proof, err
+	v, err := guarded(func() (v T, err error) {
+		k, err := s.unlock(h, card, pin, well)
+		if told = err == nil; !told {
+			return none, err
+		}
+		return use(h, k)
 	})
 	s.giveBack(p, h, told, err)
-	return proof, err
+	return v, err
 }
 
-// signOn tells too whether the card was told the PIN.
-func (s *Service) signOn(j *job, h *held, card identity.CardSeen, pin pin, c identity.CardChallenge) (proof identity.CardProof, told bool, err error) {
+// unlock tells the card its PIN, if it is the one that was found.
+func (s *Service) unlock(h *held, card identity.CardSeen, pin pin, well func(*held) error) (key, error) {
 	keys, err := h.keys()
 	if err != nil {
-		return proof, false, notTheOne(err)
+		return key{}, notTheOne(err)
 	}
 	for _, k := range keys {
-		if bytes.Equal(k.fingerprint, card.Fingerprint) {
-			if err := s.dated(k); err != nil {
-				return proof, false, err
-			}
-			if err := h.verify(pin); err != nil {
-				return proof, false, err
-			}
-			proof, err = h.prove(j, k, pin, c)
-			return proof, true, err
+		if !bytes.Equal(k.fingerprint, card.Fingerprint) {
+			continue
 		}
+		if err := s.dated(k); err != nil {
+			return key{}, err
+		}
+		if well != nil {
+			if err := well(h); err != nil {
+				return key{}, err
+			}
+		}
+		return k, h.verify(pin)
 	}
-	return proof, false, notTheOne(nil)
+	return key{}, notTheOne(nil)
 }
 
 // notTheOne keeps a card that went away apart from one that is another.
@@ -179,22 +188,27 @@ func (g *signer) Public() crypto.PublicKey { return g.k.certificate.PublicKey }
 // Sign verifies the PIN right before it signs, as a key of policy "always" wants;
 // it has been right before, so this costs no try.
 func (g *signer) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	return use(g, func(k crypto.Signer) ([]byte, error) { return k.Sign(random, digest, opts) })
+}
+
+// use has the key do something, of which K is able.
+func use[K any](g *signer, f func(K) ([]byte, error)) ([]byte, error) {
 	private, err := g.h.PrivateKey(g.k.slot, g.Public(), piv.KeyAuth{PIN: g.pin.text(), PINPolicy: piv.PINPolicyAlways})
 	if err != nil {
 		return nil, faulty(identity.CardUnsupported, err)
 	}
-	signs, ok := private.(crypto.Signer)
+	able, ok := private.(K)
 	if !ok {
 		return nil, faulty(identity.CardUnsupported, errGarbage)
 	}
 	if g.touches {
 		g.j.touch()
 	}
-	signature, err := signs.Sign(random, digest, opts)
+	out, err := f(able)
 	sw, answered := status(err)
 	switch {
 	case err == nil:
-		return signature, nil
+		return out, nil
 	case answered && sw == swNotSatisfied && g.touches:
 		return nil, faulty(identity.CardUntouched, err)
 	case answered && sw == swNotSatisfied:

@@ -34,6 +34,7 @@ func verifyPerson(a *App, in *invocation) command.Action {
 		partners = &yes
 		return nil
 	})
+	onCard := in.Bool("on-card", false, "with --set-up: the key is on your card (slot 9D), and goes with it to every machine")
 	about := in.String("about", "", "`WORDS`: what the call is about; whom you speak with gives the same words")
 	remove := in.Bool("remove", false, "remove your key: nobody can verify you any more")
 	fingerprint := in.Bool("fingerprint", false, "show the fingerprint of your key")
@@ -48,13 +49,17 @@ func verifyPerson(a *App, in *invocation) command.Action {
 		if *about != "" && in.Name(0) == "" {
 			return command.Usage("--about is for a call with somebody")
 		}
+		if *onCard && !*setUp {
+			return command.Usage("--on-card goes with --set-up")
+		}
 		if ways != 1 {
 			return command.Usage("one of PERSON, --set-up, --partners, --remove and --fingerprint is needed")
 		}
 		var err error
 		switch {
 		case *setUp || keep || *remove:
-			err = a.setVerifyKey(ctx, in, a.proving(byCard, true), report.VerifySetUp{Remove: *remove, Keep: keep, Partners: partners != nil && *partners})
+			*byCard = *byCard || *onCard
+			err = a.setVerifyKey(ctx, in, a.proving(byCard, true), report.VerifySetUp{Remove: *remove, Keep: keep, Partners: partners != nil && *partners, OnCard: *onCard})
 		case *fingerprint:
 			var k report.VerifyKey
 			if k, err = control.One[report.VerifyKey](ctx, in.daemon(), report.VerbVerifyKey, nil); err == nil {
@@ -71,6 +76,9 @@ func verifyPerson(a *App, in *invocation) command.Action {
 }
 
 func (a *App) setVerifyKey(ctx context.Context, in *invocation, p *prover, set report.VerifySetUp) error {
+	if set.OnCard {
+		fmt.Fprintln(a.Stderr, "If your card blinks, touch it.")
+	}
 	r, err := requested(ctx, in, p, report.VerbVerifySetUp, func(p report.ProofArgs) any {
 		set.ProofArgs = p
 		return set
@@ -86,7 +94,7 @@ func (a *App) setVerifyKey(ctx context.Context, in *invocation, p *prover, set r
 	}
 	return a.show(in, r.VerifyKey, func(w io.Writer) {
 		if !set.Keep {
-			fmt.Fprintf(w, "Your key is made. Its private half stays on this machine. Its fingerprint: %s\nOthers verify you with \"sallyport verify NAME\", once they have set theirs up.\n", r.VerifyKey.Fingerprint)
+			printNewKey(w, *r.VerifyKey)
 		}
 		printPartners(w, *r.VerifyKey)
 	})
@@ -101,17 +109,38 @@ func foreign(typed string) error {
 	return nil
 }
 
+// beginCall asks the daemon who that is and for the code to say, and the person for the PIN
+// where their key is on a card.
+func beginCall(ctx context.Context, in *invocation, t *asker, with report.VerifyWith) (report.VerifyCall, error) {
+	with.LogindSession = own().LogindSession
+	call, err := control.One[report.VerifyCall](ctx, in.daemon(), report.VerbVerifyCall, with)
+	if err != nil || !call.NeedsPIN {
+		return call, err
+	}
+	away := call.Away
+	with.Again = true
+	if with.PIN, err = t.respond(pam.PromptEchoOff, "PIN of your card: "); err != nil {
+		return call, err
+	}
+	call, err = last(ctx, in, t, report.VerbVerifyCall, with, func(c report.VerifyCall) bool { return c.Touch })
+	if err == nil && call.NeedsPIN {
+		err = errNotEnough
+	}
+	call.Away = away
+	return call, err
+}
+
 // verify holds one call: who that is, the code to say, the code that is heard, a verdict. An
 // empty line shows the code that is said now.
 func (a *App) verify(ctx context.Context, in *invocation, with report.VerifyWith) error {
 	if err := foreign(with.Name); err != nil {
 		return err
 	}
-	call, err := control.One[report.VerifyCall](ctx, in.daemon(), report.VerbVerifyCall, with)
+	t := newAsker(a.Stdin, a.Stderr)
+	call, err := beginCall(ctx, in, t, with)
 	if err != nil {
 		return err
 	}
-	t := newAsker(a.Stdin, a.Stderr)
 	for {
 		if err := a.show(in, call, func(w io.Writer) { printCall(w, call, a.Now()) }); err != nil {
 			return err
@@ -125,9 +154,11 @@ func (a *App) verify(ctx context.Context, in *invocation, with report.VerifyWith
 		}
 		if strings.TrimSpace(typed) == "" {
 			with.Again = true
-			if call, err = control.One[report.VerifyCall](ctx, in.daemon(), report.VerbVerifyCall, with); err != nil {
+			away := call.Away
+			if call, err = beginCall(ctx, in, t, with); err != nil {
 				return err
 			}
+			call.Away = away
 			continue
 		}
 		v, err := control.One[report.VerifyVerdict](ctx, in.daemon(), report.VerbVerifyHeard, report.VerifyHeard{Name: with.Name, About: with.About, PublicKey: call.PublicKey, Code: typed})

@@ -13,8 +13,26 @@ import (
 // What "sallyport verify" prints. Words that another realm gave itself stand at the end of a
 // line of their own.
 
+func printNewKey(w io.Writer, k report.VerifyKey) {
+	how := "Your key is made. Its private half stays on this machine."
+	switch {
+	case k.NewOnCard:
+		how = "Your key is made on your card, and goes with it to every machine."
+	case k.OnCard:
+		how = "Your key is the one that your card has already. It goes with the card to every machine."
+	}
+	fmt.Fprintf(w, "%s Its fingerprint: %s\nOthers verify you with \"sallyport verify NAME\", once they have set theirs up.\n", how, k.Fingerprint)
+	if k.FactoryKey {
+		fmt.Fprintln(w, "The card still has the management key that everybody knows: whoever holds the card can replace its keys. Change it, for example with \"ykman piv access change-management-key\".")
+	}
+}
+
 func printOwnKey(w io.Writer, k report.VerifyKey, now time.Time) {
-	fmt.Fprintf(w, "Your key is %s old. Its fingerprint: %s\n", span(now.Sub(k.Made)), k.Fingerprint)
+	where := ""
+	if k.OnCard {
+		where = ", on your card"
+	}
+	fmt.Fprintf(w, "Your key is %s old%s. Its fingerprint: %s\n", span(now.Sub(k.Made)), where, k.Fingerprint)
 	printPartners(w, k)
 }
 

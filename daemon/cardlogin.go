@@ -37,6 +37,8 @@ type atReader struct {
 	told   bool  // the person knows
 	looked bool
 	reason bool // is the last line that was said
+	// agreement is the public half that its key in slot 9D must have; nil: any, or none.
+	agreement []byte
 	// challenge is the last one that was signed.
 	challenge identity.CardChallenge
 }
@@ -80,7 +82,7 @@ func (s *login) findCard(ctx context.Context) bool {
 		c.fault = &identity.CardError{Retries: -1, Err: err}
 		return false
 	}
-	wanted := identity.CardsWanted{Revoked: t.RevokedCards}
+	wanted := identity.CardsWanted{Revoked: t.RevokedCards, Agreement: c.agreement}
 	for _, f := range t.Factors {
 		if f.Kind == identity.PIV {
 			wanted.Live = append(wanted.Live, identity.CardFingerprint(f.Certificate))
@@ -147,19 +149,25 @@ func (s *login) signed(ctx context.Context, nonce identity.Nonce) (identity.Secr
 func (s *login) sign(ctx context.Context, c identity.CardChallenge) (identity.CardProof, error) {
 	pin := identity.NewSecret(bytes.Clone(s.card.pin.Reveal()))
 	seen := s.card.seen
-	var mu sync.Mutex
-	given := false // up
-	touch := func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if !given {
-			s.tellTouch(ctx)
-		}
-	}
-	defer func() { mu.Lock(); given = true; mu.Unlock() }()
+	touch, end := whileAsked(func() { s.tellTouch(ctx) })
+	defer end()
 	return countPIN(ctx, s.d, s.q.Entry.Account().UUID, s.Origin(), func() (identity.CardProof, error) {
 		return s.d.reader.Sign(ctx, seen, pin, c, touch)
 	})
+}
+
+// whileAsked is f until end is called: the card service may still run when it is given up.
+func whileAsked(f func()) (call, end func()) {
+	var mu sync.Mutex
+	given := false // up
+	call = func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !given {
+			f()
+		}
+	}
+	return call, func() { mu.Lock(); given = true; mu.Unlock() }
 }
 
 func (s *login) tellTouch(ctx context.Context) {

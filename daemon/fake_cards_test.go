@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto"
+	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -25,6 +26,8 @@ type softCard struct {
 	pin     string
 	retries int
 	touch   bool
+	// agreement is its key in slot 9D; nil: none.
+	agreement *ecdh.PrivateKey
 }
 
 func newCard(t testing.TB, from, until time.Time) *softCard {
@@ -71,6 +74,8 @@ func (r *reader) Find(_ context.Context, wanted identity.CardsWanted) (identity.
 	switch {
 	case r.card == nil:
 		return identity.CardSeen{}, fault(identity.CardNone)
+	case slices.ContainsFunc(wanted.Live, is) && wanted.Agreement != nil && !bytes.Equal(r.card.agrees(), wanted.Agreement):
+		return identity.CardSeen{}, &identity.CardError{Fault: identity.CardUnsupported, Retries: -1, Err: identity.ErrAgreementOther}
 	case slices.ContainsFunc(wanted.Live, is):
 		return identity.CardSeen{Fingerprint: r.card.fingerprint(), Retries: r.card.retries}, nil
 	case slices.ContainsFunc(wanted.Revoked, is):
@@ -80,35 +85,82 @@ func (r *reader) Find(_ context.Context, wanted identity.CardsWanted) (identity.
 	}
 }
 
-func (r *reader) Sign(ctx context.Context, seen identity.CardSeen, pin identity.Secret, c identity.CardChallenge, touch func()) (identity.CardProof, error) {
+func (r *reader) Sign(_ context.Context, seen identity.CardSeen, pin identity.Secret, c identity.CardChallenge, touch func()) (identity.CardProof, error) {
+	card, err := r.unlocked(seen, pin, touch)
+	if err != nil {
+		return identity.CardProof{}, err
+	}
+	if r.forge {
+		c.Service += "!"
+	}
+	return card.sign(c)
+}
+
+// unlocked is the card that was seen, if it is there and the PIN is right.
+func (r *reader) unlocked(seen identity.CardSeen, pin identity.Secret, touch func()) (*softCard, error) {
 	r.mu.Lock()
-	card, before, forge := r.card, r.before, r.forge
+	card, before := r.card, r.before
 	r.signs++
 	r.mu.Unlock()
 	if before != nil {
 		if err := before(); err != nil {
-			return identity.CardProof{}, err
+			return nil, err
 		}
 	}
 	switch {
 	case card == nil || !bytes.Equal(card.fingerprint(), seen.Fingerprint):
-		return identity.CardProof{}, fault(identity.CardRemoved)
+		return nil, fault(identity.CardRemoved)
 	case card.retries == 0:
-		return identity.CardProof{}, fault(identity.CardBlocked)
+		return nil, fault(identity.CardBlocked)
 	case string(pin.Reveal()) != card.pin:
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		card.retries--
-		return identity.CardProof{}, &identity.CardError{Fault: identity.CardWrongPIN, Retries: card.retries}
+		return nil, &identity.CardError{Fault: identity.CardWrongPIN, Retries: card.retries}
 	}
 	card.retries = 3
 	if card.touch {
 		touch()
 	}
-	if forge {
-		c.Service += "!"
+	return card, nil
+}
+
+// agrees is the public half in slot 9D.
+func (c *softCard) agrees() []byte {
+	if c.agreement == nil {
+		return nil
 	}
-	return card.sign(c)
+	return c.agreement.PublicKey().Bytes()
+}
+
+func (r *reader) PrepareAgreement(_ context.Context, seen identity.CardSeen, _ identity.CardOrder, pin identity.Secret, touch func()) (made identity.CardAgreement, err error) {
+	card, err := r.unlocked(seen, pin, touch)
+	if err != nil {
+		return made, err
+	}
+	if made.Made = card.agreement == nil; made.Made {
+		if card.agreement, err = ecdh.P256().GenerateKey(rand.Reader); err != nil {
+			return made, err
+		}
+	}
+	made.Public = card.agrees()
+	return made, nil
+}
+
+func (r *reader) Agree(_ context.Context, seen identity.CardSeen, pin identity.Secret, own, theirs []byte, touch func()) (identity.Secret, error) {
+	card, err := r.unlocked(seen, pin, touch)
+	if err != nil {
+		return identity.Secret{}, err
+	}
+	if !bytes.Equal(own, card.agrees()) {
+		return identity.Secret{}, &identity.CardError{Fault: identity.CardUnsupported, Retries: -1, Err: identity.ErrAgreementOther}
+	}
+	other, err := ecdh.P256().NewPublicKey(theirs)
+	if err != nil {
+		return identity.Secret{}, err
+	}
+	shared, err := card.agreement.ECDH(other)
+	return identity.NewSecret(shared), err
 }
 
 func (c *softCard) sign(challenge identity.CardChallenge) (identity.CardProof, error) {

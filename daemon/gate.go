@@ -99,7 +99,7 @@ type Gate struct {
 
 // newGate makes one.
 func newGate(o gateOptions) *Gate {
-	return &Gate{
+	g := &Gate{
 		accounts: o.Accounts, o: o, p: o.Policy, log: o.Log, proofs: o.Proofs, checks: checks.New(o.Accounts, o.Policy, o.Realm, o.Provider.Limited),
 		tries:     lockout.New(o.Cache, o.Accounts.Clock(), o.Policy, o.Log),
 		verifiers: offline.NewVerifiers(o.Cache, o.Sealer, o.Accounts.Clock().Now, o.Policy.Argon, o.Log, o.Accounts.KeepVerifier),
@@ -113,4 +113,6 @@ func newGate(o gateOptions) *Gate {
 		}),
 		asking: make(chan struct{}, asking), making: make(chan struct{}, makePending),
 	}
+	context.AfterFunc(o.Accounts.Life(), g.verify.End)
+	return g
 }

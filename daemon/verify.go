@@ -46,43 +46,51 @@ func (d *Gate) verifySetUp(ctx context.Context, peer identity.Peer, args []byte,
 	if err != nil {
 		return err
 	}
-	key, err := d.keyToSet(ctx, e.Account().UUID, in)
-	if err != nil {
+	key, made, err := d.keyToSet(ctx, peer, e.Account().UUID, in)
+	switch {
+	case errors.Is(err, errNoPIN):
+		return emit(report.Requested{NeedsProof: true})
+	case err != nil:
 		return err
 	}
 	return d.withSession(ctx, peer, in.EnrolArgs, identity.PurposeOfVerifyKey(key.Public, key.Partners), emit, func(ctx context.Context, a asked) (report.Requested, error) {
 		id := a.account.Account().UUID
-		made, err := d.o.Provider.Verifier.SetVerifyKey(ctx, a.session, key.Public, key.Partners)
+		at, err := d.o.Provider.Verifier.SetVerifyKey(ctx, a.session, key.Public, key.Partners)
 		switch {
 		case err != nil:
 			return report.Requested{}, awayOr(err)
 		case in.Remove:
 			return report.Requested{}, d.verify.Remove(ctx, id) //nolint:wrapcheck // it says what it is about
 		}
-		key.Made = made
+		key.Made = at
 		if err := d.verify.Keep(ctx, id, key); err != nil {
 			return report.Requested{}, fmt.Errorf("the realm has the new key and this machine has not: run it again: %w", err)
 		}
-		return report.Requested{VerifyKey: ownKey(key)}, nil
+		k := ownKey(key)
+		k.NewOnCard, k.FactoryKey = made.Made, made.FactoryKey
+		return report.Requested{VerifyKey: k}, nil
 	})
 }
 
-// keyToSet is a new key or the one that is there; the zero one removes it.
-func (d *Gate) keyToSet(ctx context.Context, account uuid.UUID, in report.VerifySetUp) (key cache.VerifyKey, err error) {
+// keyToSet is a new key, the one that is there, or the one on a card; the zero one removes it.
+func (d *Gate) keyToSet(ctx context.Context, peer identity.Peer, account uuid.UUID, in report.VerifySetUp) (key cache.VerifyKey, made identity.CardAgreement, err error) {
 	switch {
 	case in.Remove:
-		return key, nil
+		return key, made, nil
 	case in.Keep:
 		key, err = d.verify.Key(ctx, account)
+	case in.OnCard:
+		made, err = d.keyOnCard(ctx, peer, in.EnrolArgs)
+		key.Public = made.Public
 	default:
 		key, err = d.verify.NewKey(ctx, account)
 	}
 	key.Partners = in.Partners
-	return key, err //nolint:wrapcheck // it says what it is about
+	return key, made, err //nolint:wrapcheck // it says what it is about
 }
 
 func ownKey(k cache.VerifyKey) *report.VerifyKey {
-	return &report.VerifyKey{Fingerprint: verify.Fingerprint(k.Public), Made: k.Made, Partners: k.Partners}
+	return &report.VerifyKey{Fingerprint: verify.Fingerprint(k.Public), Made: k.Made, Partners: k.Partners, OnCard: k.OnCard()}
 }
 
 func (d *Gate) verifyKey(ctx context.Context, peer identity.Peer, _ []byte, emit func(any) error) error {
@@ -126,16 +134,16 @@ func (d *Gate) verifyCall(ctx context.Context, peer identity.Peer, args []byte, 
 	if err != nil {
 		return err
 	}
-	if _, err := d.verify.Key(ctx, a.UUID); err != nil {
-		return err //nolint:wrapcheck // it says what it is about
-	}
 	away := false
 	if !in.Again {
-		if away, err = d.askWho(ctx, a, w); err != nil {
+		if away, err = d.askWho(ctx, peer, a, w, in); err != nil {
 			return err
 		}
 	}
 	call, is, err := d.verify.Say(ctx, a.UUID, w)
+	if err == nil && call.NeedsPIN {
+		call, is, err = d.sayByCard(ctx, peer, a, w, in, call, is, emit)
+	}
 	if err != nil {
 		return err //nolint:wrapcheck // it says what it is about
 	}
@@ -146,15 +154,28 @@ func (d *Gate) verifyCall(ctx context.Context, peer identity.Peer, args []byte, 
 }
 
 // askWho has the realm say who that is, and remembers it. away: no server that could answers.
-func (d *Gate) askWho(ctx context.Context, a identity.Account, w verification.Who) (away bool, err error) {
+func (d *Gate) askWho(ctx context.Context, peer identity.Peer, a identity.Account, w verification.Who, in report.VerifyWith) (away bool, err error) {
+	_, none := d.verify.Key(ctx, a.UUID)
+	if none != nil && (!errors.Is(none, verification.ErrNoKey) || !d.cardIsHere(ctx, peer, in)) {
+		return false, none //nolint:wrapcheck // it says what it is about
+	}
 	person, own, err := d.o.Provider.Verifier.FindVerifyPerson(ctx, string(a.Name), w.Name, w.Realm)
 	switch {
+	case errors.Is(err, provider.ErrOffline) && none != nil:
+		return true, none //nolint:wrapcheck // it says what it is about
 	case errors.Is(err, provider.ErrOffline):
 		return true, nil
 	case err != nil:
 		return false, err //nolint:wrapcheck // the server's words
 	}
-	return false, d.verify.Learn(ctx, a.UUID, person, own) //nolint:wrapcheck // it says what it is about
+	err = d.verify.Learn(ctx, a.UUID, person, own)
+	if errors.Is(err, verification.ErrOtherKey) || errors.Is(err, verification.ErrNoKey) {
+		if err := d.takeCard(ctx, peer, a, own, in, err); err != nil {
+			return false, err
+		}
+		err = d.verify.Learn(ctx, a.UUID, person, own)
+	}
+	return false, err //nolint:wrapcheck // it says what it is about
 }
 
 func (d *Gate) verifyHeard(ctx context.Context, peer identity.Peer, args []byte, emit func(any) error) error {

@@ -64,6 +64,9 @@ func (e *CardError) Unwrap() error { return e.Err }
 // certificates: those that count, and those that did once.
 type CardsWanted struct {
 	Live, Revoked [][]byte
+	// Agreement is the public half of the key that a live one must have in slot 9D (see
+	// [CardAgreement]); nil: any, or none.
+	Agreement []byte
 }
 
 // CardSeen is a card in a reader that is one of those wanted.

@@ -17,6 +17,21 @@ var (
 	ErrManyCards = errors.New("more than one card is in the readers")
 )
 
+// What keeps the key in a card's slot for key management (9D) from agreeing on secrets; a
+// [CardError] wraps them.
+var (
+	// ErrNoAgreementKey says that there is none.
+	ErrNoAgreementKey = errors.New("the card has no key in slot 9D")
+	// ErrAgreementKind says that it is of another kind than P-256.
+	ErrAgreementKind = errors.New("the card's key in slot 9D is not of P-256")
+	// ErrAgreementOther says that it is another key than the one that is asked for.
+	ErrAgreementOther = errors.New("the card's key in slot 9D is another")
+	// ErrAgreementTaken says that the slot has a certificate, and no key of its own.
+	ErrAgreementTaken = errors.New("the card has a certificate in slot 9D, and no key")
+	// ErrAgreementUnknown says that the card does not tell whether there is one.
+	ErrAgreementUnknown = errors.New("the card does not tell what is in slot 9D")
+)
+
 // CardKey is a kind of key that a card can make.
 type CardKey string
 
@@ -61,6 +76,14 @@ type CardMade struct {
 	Attestation [][]byte
 	// FactoryKey: the management key is the one that everybody knows.
 	FactoryKey bool
+}
+
+// CardAgreement is the key of P-256 in a card's slot 9D.
+type CardAgreement struct {
+	// Public is its public half, uncompressed (SEC 1, 2.3.3).
+	Public []byte
+	// Made: it was made just now. FactoryKey is as in [CardMade].
+	Made, FactoryKey bool
 }
 
 // CardReader is a reader, and the card in it if there is one that can be used.

@@ -14,6 +14,8 @@ type VerifySetUp struct {
 	// that alone.
 	Partners bool `json:"partners,omitempty"`
 	Keep     bool `json:"keep,omitempty"`
+	// OnCard takes the key in slot 9D of the card that proves who asks, or makes one there.
+	OnCard bool `json:"on_card,omitempty"`
 }
 
 // VerifyWith names whom an account speaks with, as "name" or "name@realm". Again takes what is remembered: the call has
@@ -23,6 +25,9 @@ type VerifyWith struct {
 	// About is what the call is about: both type the same.
 	About string `json:"about,omitempty"`
 	Again bool   `json:"again,omitempty"`
+	// PIN is of the card that has the account's key, and LogindSession of who asks; see EnrolArgs.
+	PIN           string `json:"pin,omitempty"`
+	LogindSession string `json:"logind_session,omitempty"`
 }
 
 // VerifyHeard is a code that was heard, of somebody with the key that was shown.
@@ -39,6 +44,11 @@ type VerifyKey struct {
 	Made        time.Time `json:"made"`
 	// Partners of the realm are told of it.
 	Partners bool `json:"partners"`
+	// OnCard: the private half is on a card. NewOnCard: it was made there just now. FactoryKey: the
+	// card has the management key that everybody knows.
+	OnCard     bool `json:"on_card"`
+	NewOnCard  bool `json:"new_on_card,omitempty"`
+	FactoryKey bool `json:"factory_key,omitempty"`
 }
 
 // What is known of the other's key from earlier calls.
@@ -79,6 +89,10 @@ type VerifyCall struct {
 	// OwnServerHeld: the account's server has the account's.
 	ServerHeld    bool `json:"server_held"`
 	OwnServerHeld bool `json:"own_server_held"`
+	// NeedsPIN: the account's key is on a card, and the PIN is to be sent. Touch: the card waits to
+	// be touched, and another answer follows.
+	NeedsPIN bool `json:"needs_pin,omitempty"`
+	Touch    bool `json:"touch,omitempty"`
 	// Say is the code, for SecondsLeft; absent until LockedUntil.
 	Say         string    `json:"say,omitempty"`
 	SecondsLeft int       `json:"seconds_left,omitempty"`

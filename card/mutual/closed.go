@@ -43,3 +43,13 @@ func (c *Closed) Prepare(context.Context, identity.CardOrder, identity.Secret, f
 func (c *Closed) Enrol(context.Context, identity.CardMade, identity.Secret, identity.CardChallenge, func()) (identity.CardProof, error) {
 	return identity.CardProof{}, c.refusal()
 }
+
+// Agree has no card agree on a secret.
+func (c *Closed) Agree(context.Context, identity.CardSeen, identity.Secret, []byte, []byte, func()) (identity.Secret, error) {
+	return identity.Secret{}, c.refusal()
+}
+
+// PrepareAgreement makes no key.
+func (c *Closed) PrepareAgreement(context.Context, identity.CardSeen, identity.CardOrder, identity.Secret, func()) (identity.CardAgreement, error) {
+	return identity.CardAgreement{}, c.refusal()
+}

@@ -27,6 +27,8 @@ type Cards interface {
 	List(ctx context.Context) ([]identity.CardReader, error)
 	Prepare(ctx context.Context, o identity.CardOrder, pin identity.Secret, touch func()) (identity.CardMade, error)
 	Enrol(ctx context.Context, made identity.CardMade, pin identity.Secret, c identity.CardChallenge, touch func()) (identity.CardProof, error)
+	Agree(ctx context.Context, card identity.CardSeen, pin identity.Secret, own, theirs []byte, touch func()) (identity.Secret, error)
+	PrepareAgreement(ctx context.Context, card identity.CardSeen, o identity.CardOrder, pin identity.Secret, touch func()) (identity.CardAgreement, error)
 }
 
 // Server is the realm's server. Where it has no such thing its error is
@@ -126,6 +128,22 @@ func (g *Guard) Enrol(ctx context.Context, made identity.CardMade, pin identity.
 		return identity.CardProof{}, err
 	}
 	return g.Cards.Enrol(ctx, made, pin, c, touch) //nolint:wrapcheck // of the same kind
+}
+
+// Agree is as that of Cards, for a card that was found here.
+func (g *Guard) Agree(ctx context.Context, card identity.CardSeen, pin identity.Secret, own, theirs []byte, touch func()) (identity.Secret, error) {
+	if err := g.allowed(card.Proved); err != nil {
+		return identity.Secret{}, err
+	}
+	return g.Cards.Agree(ctx, card, pin, own, theirs, touch) //nolint:wrapcheck // of the same kind
+}
+
+// PrepareAgreement is likewise.
+func (g *Guard) PrepareAgreement(ctx context.Context, card identity.CardSeen, o identity.CardOrder, pin identity.Secret, touch func()) (identity.CardAgreement, error) {
+	if err := g.allowed(card.Proved); err != nil {
+		return identity.CardAgreement{}, err
+	}
+	return g.Cards.PrepareAgreement(ctx, card, o, pin, touch) //nolint:wrapcheck // of the same kind
 }
 
 // allowed tells whether a card may be used in that environment.

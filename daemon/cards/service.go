@@ -35,6 +35,16 @@ type Enroller interface {
 	Enrol(ctx context.Context, made identity.CardMade, pin identity.Secret, c identity.CardChallenge, touch func()) (identity.CardProof, error)
 }
 
+// Agreer is a [Service] whose cards can agree on secrets, by a key of P-256 in slot 9D. Every
+// error is an *identity.CardError.
+type Agreer interface {
+	Service
+	// PrepareAgreement finds that key in a card that was found, or makes one where there is none.
+	PrepareAgreement(ctx context.Context, card identity.CardSeen, o identity.CardOrder, pin identity.Secret, touch func()) (identity.CardAgreement, error)
+	// Agree has the key of that public half agree with another's: the shared x coordinate.
+	Agree(ctx context.Context, card identity.CardSeen, pin identity.Secret, own, theirs []byte, touch func()) (identity.Secret, error)
+}
+
 // Guard is a [Service] that uses no card before server and card service have proved
 // themselves to each other.
 type Guard interface {
@@ -56,6 +66,8 @@ type Seats interface {
 const (
 	findLimit = 5 * time.Second
 	signLimit = 25 * time.Second
+	// makeLimit is of control.sock, where nothing waits for an answer in between.
+	makeLimit = 45 * time.Second
 )
 
 // Reader is the card reader of this machine, with those who may use it. It is made by [New]
@@ -97,6 +109,37 @@ func (r *Reader) Sign(ctx context.Context, seen identity.CardSeen, pin identity.
 		defer pin.Wipe()
 		return r.service.Sign(ctx, seen, pin, c, touch)
 	})
+}
+
+// Agrees tells whether cards can agree on secrets here.
+func (r *Reader) Agrees() bool {
+	_, ok := r.service.(Agreer)
+	return ok
+}
+
+// Agree is [Agreer]'s, and wipes the PIN in the end, as [Reader.Sign] does.
+func (r *Reader) Agree(ctx context.Context, seen identity.CardSeen, pin identity.Secret, own, theirs []byte, touch func()) (identity.Secret, error) {
+	return agreeing(ctx, r, signLimit, func(ctx context.Context, a Agreer) (identity.Secret, error) {
+		defer pin.Wipe()
+		return a.Agree(ctx, seen, pin, own, theirs, touch)
+	})
+}
+
+// PrepareAgreement is likewise.
+func (r *Reader) PrepareAgreement(ctx context.Context, seen identity.CardSeen, o identity.CardOrder, pin identity.Secret, touch func()) (identity.CardAgreement, error) {
+	return agreeing(ctx, r, makeLimit, func(ctx context.Context, a Agreer) (identity.CardAgreement, error) {
+		defer pin.Wipe()
+		return a.PrepareAgreement(ctx, seen, o, pin, touch)
+	})
+}
+
+func agreeing[T any](ctx context.Context, r *Reader, limit time.Duration, call func(context.Context, Agreer) (T, error)) (T, error) {
+	a, ok := r.service.(Agreer)
+	if !ok {
+		var none T
+		return none, &identity.CardError{Fault: identity.CardNoService, Retries: -1}
+	}
+	return limited(ctx, limit, func(ctx context.Context) (T, error) { return call(ctx, a) })
 }
 
 // limited is waited for a call to the card service. Its error is an

@@ -20,6 +20,9 @@ func Words(err error) (detail, mend string) {
 	if errors.As(err, &r) {
 		return r.Detail, r.Mend
 	}
+	if detail, mend = agreementWords(e.Err); detail != "" {
+		return detail, mend
+	}
 	switch e.Fault {
 	case identity.CardWrongPIN:
 		return wrongPIN(e.Retries), "Try again, with the PIN of the card."
@@ -65,6 +68,27 @@ func cardUseWords(f identity.CardFault) (detail, mend string) {
 		return "This card, or its key, cannot do what is asked.", "Use a key of RSA 2048, P-256, P-384 or Ed25519 in slot 9A."
 	default:
 		return "The card could not be used.", "Insert it again and try. The log of sallyportd says more."
+	}
+}
+
+// agreementWords has what keeps a card from agreeing on a secret; "" for anything else.
+func agreementWords(err error) (detail, mend string) {
+	const anew = "Or make a key anew: sallyport verify --set-up."
+	switch {
+	case errors.Is(err, identity.ErrNoAgreementKey):
+		return "The card has no key in slot 9D.", "Insert the card that has your key. " + anew
+	case errors.Is(err, identity.ErrAgreementOther):
+		return "The key in slot 9D of the card is not the one that others verify you by.", "Insert the card that has it. " + anew
+	case errors.Is(err, identity.ErrAgreementKind):
+		return "The card has a key in slot 9D that is not of P-256. It is left alone.", "Use another card, or a key of this machine: sallyport verify --set-up."
+	case errors.Is(err, identity.ErrAgreementUnknown):
+		return "The card does not say whether there is a key in slot 9D, so none is made.", "Make one of P-256 there, with a certificate, by the card's own tool."
+	case errors.Is(err, identity.ErrAgreementTaken):
+		return "The card has a certificate in slot 9D, and no key. It is left alone.", "Delete the certificate, if nothing needs it, or use another card."
+	case errors.Is(err, identity.ErrManagementKey):
+		return "The management key of the card is its owner's own, and without it no key can be made.", "Make a key of P-256 in slot 9D by the card's own tool (ykman piv keys generate)."
+	default:
+		return "", ""
 	}
 }
 

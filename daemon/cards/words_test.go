@@ -23,6 +23,19 @@ func TestEachCardFaultHasWordsOfItsOwnAndSaysWhatToDo(t *testing.T) {
 	}
 }
 
+func TestEachReasonWhyACardCannotAgreeHasWordsOfItsOwn(t *testing.T) {
+	seen := map[string]bool{"This card, or its key, cannot do what is asked.": true}
+	for _, why := range []error{
+		identity.ErrNoAgreementKey, identity.ErrAgreementOther, identity.ErrAgreementKind, identity.ErrAgreementUnknown, identity.ErrAgreementTaken, identity.ErrManagementKey,
+	} {
+		detail, mend := Words(fmt.Errorf("agree: %w", &identity.CardError{Fault: identity.CardUnsupported, Retries: -1, Err: fmt.Errorf("%w: SCARD_E_NASTY", why)}))
+		if seen[detail] || !strings.HasSuffix(detail, ".") || !strings.HasSuffix(mend, ".") || strings.Contains(detail+mend, "NASTY") {
+			t.Errorf("%v: %q, %q", why, detail, mend)
+		}
+		seen[detail] = true
+	}
+}
+
 func TestAWrongPINSaysHowManyTriesAreLeft(t *testing.T) {
 	for retries, want := range map[int]string{-1: "The PIN is wrong.", 1: "The PIN is wrong. One try is left, which Sallyport does not use up.", 2: "The PIN is wrong. 2 tries left."} {
 		if got, _ := Words(&identity.CardError{Fault: identity.CardWrongPIN, Retries: retries}); got != want {

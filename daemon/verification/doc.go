@@ -5,7 +5,9 @@
 // It promises:
 //
 //   - The private half is made here, stored sealed to this machine, opened for one computation,
-//     and told to nobody.
+//     and told to nobody. Or it is on a card, which agrees on the secret of one call: that is
+//     held in memory alone, for one pair of keys and one subject, and wiped when the call is
+//     confirmed, ten minutes later, or when the daemon ends.
 //   - A verdict is of the key that the person was shown: where the key has changed meanwhile,
 //     there is none.
 //   - What is heard is counted, and marked as heard, on the disk before a verdict is given.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/ecdh"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -31,10 +32,15 @@ const (
 
 var (
 	// ErrNoKey says that the account has no key here.
-	ErrNoKey = errors.New("you have no key on this machine yet: run \"sallyport verify --set-up\" first")
+	ErrNoKey = errors.New("you have no key on this machine yet: run \"sallyport verify --set-up\" first, or insert the card that has it, where you sit")
 	// ErrOtherKey says that the realm has another one.
-	ErrOtherKey = errors.New("the realm has another key of yours than this machine: it was set at another machine, or by somebody else. " +
-		"Verify there; or, if it was not you, run \"sallyport verify --set-up\" here and tell your administrator")
+	ErrOtherKey = errors.New("the realm has another key of yours than this machine: it was set at another machine, on a card that is not here, or by somebody else. " +
+		"Verify there or insert that card; or, if it was not you, run \"sallyport verify --set-up\" here and tell your administrator")
+	// ErrElsewhere says that the realm has a key of the account that is not here.
+	ErrElsewhere = errors.New("your key is on another machine, or on a card that is not here. Verify there, insert that card, or run \"sallyport verify --set-up\" for a new key of this machine")
+	// ErrNeedsCard says that the account's key is on a card, which has not agreed on the secret of
+	// that call, or not lately.
+	ErrNeedsCard = errors.New("your key is on your card, and the call is no longer remembered: run the command again")
 	// ErrUnknown says that somebody was never asked about.
 	ErrUnknown = fmt.Errorf("%w: nobody of that name is remembered here, and the server does not answer", identity.ErrNotFound)
 	// ErrChanged says that the key is not the one that was shown.
@@ -58,13 +64,18 @@ type Desk struct {
 	o  Options
 	mu sync.Mutex // of what is heard, and of what is stored of contacts
 
+	held held // calls by a card
+
 	waits   atomic.Bool // notes may wait that the server may take
 	sending sync.Mutex  // of who sends them, and of why
 	why     string      // the last note was not taken
 }
 
-// New makes one.
+// New makes one. [Desk.End] ends it.
 func New(o Options) *Desk { return &Desk{o: o} }
+
+// End wipes what is held in memory.
+func (d *Desk) End() { d.held.end(nil) }
 
 func (d *Desk) info(account uuid.UUID) []byte {
 	return identity.SealInfo(d.o.Realm, d.o.Machine, account, keyKind, keyEpoch)
@@ -94,11 +105,13 @@ func (d *Desk) NewKey(ctx context.Context, account uuid.UUID) (cache.VerifyKey, 
 
 // Keep stores a key in place of the account's.
 func (d *Desk) Keep(ctx context.Context, account uuid.UUID, k cache.VerifyKey) error {
+	d.held.end(func(i heldID) bool { return i.account == account && i.own != string(k.Public) })
 	return d.o.Cache.PutVerifyKey(ctx, account, k) //nolint:wrapcheck // it says what it is about
 }
 
 // Remove ends the account's key.
 func (d *Desk) Remove(ctx context.Context, account uuid.UUID) error {
+	d.held.end(func(i heldID) bool { return i.account == account })
 	return d.o.Cache.DeleteVerifyKey(ctx, account) //nolint:wrapcheck // it says what it is about
 }
 
@@ -173,13 +186,48 @@ func (d *Desk) call(ctx context.Context, account uuid.UUID, c cache.VerifyContac
 	if err != nil {
 		return verify.Call{}, err
 	}
+	if k.OnCard() {
+		if call, ok := d.held.get(d.heldID(account, k, c, subject)); ok {
+			return call, nil
+		}
+		return verify.Call{}, ErrNeedsCard
+	}
 	opened, err := d.o.Sealer.Open(ctx, d.info(account), k.Sealed)
 	if err != nil {
 		return verify.Call{}, fmt.Errorf("open the key: %w. Run \"sallyport verify --set-up\" for a new one", err)
 	}
 	private := identity.NewSecret(opened)
 	defer private.Wipe()
-	return verify.Begin(private, verify.Party{Realm: d.o.Realm, ID: account, Public: k.Public}, verify.Party{Realm: d.realm(c), ID: c.ID, Public: c.Public}, subject) //nolint:wrapcheck // it says what it is about
+	own, theirs := d.parties(account, k, c)
+	return verify.Begin(private, own, theirs, subject) //nolint:wrapcheck // it says what it is about
+}
+
+func (d *Desk) parties(account uuid.UUID, k cache.VerifyKey, c cache.VerifyContact) (own, theirs verify.Party) {
+	return verify.Party{Realm: d.o.Realm, ID: account, Public: k.Public}, verify.Party{Realm: d.realm(c), ID: c.ID, Public: c.Public}
+}
+
+// BeginByCard begins a call with somebody by the account's card, and holds it in memory for a
+// while. agree is asked for the shared secret of the two public halves, once.
+func (d *Desk) BeginByCard(ctx context.Context, account uuid.UUID, w Who, agree func(own, theirs []byte) (identity.Secret, error)) error {
+	k, err := d.Key(ctx, account)
+	if err != nil {
+		return err
+	}
+	all, err := d.o.Cache.VerifyContacts(ctx, account)
+	if err != nil {
+		return err //nolint:wrapcheck // it says what it is about
+	}
+	c, err := contact(all, w)
+	if err != nil {
+		return err
+	}
+	own, theirs := d.parties(account, k, c)
+	call, err := verify.BeginBy(func(other *ecdh.PublicKey) (identity.Secret, error) { return agree(own.Public, other.Bytes()) }, own, theirs, w.Subject)
+	if err != nil {
+		return err //nolint:wrapcheck // it says what it is about
+	}
+	d.held.put(d.heldID(account, k, c, w.Subject), call)
+	return nil
 }
 
 // Say is what there is to know of somebody, and the code to say now.
@@ -199,6 +247,10 @@ func (d *Desk) Say(ctx context.Context, account uuid.UUID, w Who) (report.Verify
 		return out, is, nil
 	}
 	call, err := d.call(ctx, account, c, w.Subject)
+	if errors.Is(err, ErrNeedsCard) {
+		out.NeedsPIN = true
+		return out, is, nil
+	}
 	if err != nil {
 		return report.VerifyCall{}, is, err
 	}
@@ -283,6 +335,9 @@ func (d *Desk) Hear(ctx context.Context, account uuid.UUID, w Who, in report.Ver
 	}
 	if v.Verdict == verify.NoCode || v.Verdict == verify.Used {
 		return v, is, nil
+	}
+	if v.Verdict == verify.Confirmed {
+		d.held.end(func(i heldID) bool { return i.account == account && i.realm == c.Realm && i.id == c.ID })
 	}
 	if err := d.o.Cache.PutVerifyContact(ctx, account, c); err != nil {
 		return report.VerifyVerdict{}, is, err //nolint:wrapcheck // likewise: no verdict that is not written down

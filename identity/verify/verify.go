@@ -53,7 +53,9 @@ const (
 	Digits = 8
 	// MaxSubject is how many bytes may be typed that a call is about.
 	MaxSubject = 200
-	modulus    = 100_000_000
+	// SharedLen is how long a shared x coordinate is, in bytes.
+	SharedLen = 32
+	modulus   = 100_000_000
 )
 
 var (
@@ -139,6 +141,10 @@ func Subject(typed string) (string, error) {
 	}, strings.ToLower(norm.NFKC.String(typed))), nil
 }
 
+// Agreement is the ECDH of a private half with the public one of somebody else: the shared x
+// coordinate, of 32 bytes, which the caller wipes. A private half that is in a card does it there.
+type Agreement func(theirs *ecdh.PublicKey) (identity.Secret, error)
+
 // Begin is the end of whoever holds the private half of own. The call is about subject, of
 // [Subject], or "".
 func Begin(private identity.Secret, own, theirs Party, subject string) (Call, error) {
@@ -149,6 +155,18 @@ func Begin(private identity.Secret, own, theirs Party, subject string) (Call, er
 	if !bytes.Equal(k.PublicKey().Bytes(), own.Public) {
 		return Call{}, fmt.Errorf("%w: the two halves are not of one key", ErrKey)
 	}
+	return BeginBy(func(other *ecdh.PublicKey) (identity.Secret, error) {
+		shared, err := k.ECDH(other)
+		return identity.NewSecret(shared), err
+	}, own, theirs, subject)
+}
+
+// BeginBy is [Begin] of whoever has the private half of own elsewhere: that it is of own is for
+// agree to see to. It is called once, after all else was checked.
+func BeginBy(agree Agreement, own, theirs Party, subject string) (Call, error) {
+	if err := CheckPublic(own.Public); err != nil {
+		return Call{}, err
+	}
 	other, err := ecdh.P256().NewPublicKey(theirs.Public)
 	if err != nil {
 		return Call{}, fmt.Errorf("%w: %w", ErrKey, err)
@@ -156,9 +174,13 @@ func Begin(private identity.Secret, own, theirs Party, subject string) (Call, er
 	if own.Realm == theirs.Realm && own.ID == theirs.ID || bytes.Equal(own.Public, theirs.Public) {
 		return Call{}, ErrSelf
 	}
-	shared, err := k.ECDH(other)
+	shared, err := agree(other)
 	if err != nil {
-		return Call{}, fmt.Errorf("%w: %w", ErrKey, err)
+		return Call{}, fmt.Errorf("agree on a secret: %w", err)
+	}
+	defer shared.Wipe()
+	if shared.Len() != SharedLen {
+		return Call{}, fmt.Errorf("%w: %d bytes are no x coordinate of P-256", ErrKey, shared.Len())
 	}
 	c := Call{own: own.encode(), theirs: theirs.encode(), subject: subject}
 	first, second := c.own, c.theirs
@@ -166,12 +188,19 @@ func Begin(private identity.Secret, own, theirs Party, subject string) (Call, er
 		first, second = second, first
 	}
 	salt := sha256.Sum256(bytes.Join([][]byte{[]byte(label), first, second}, nil))
-	secret, err := hkdf.Key(sha256.New, shared, salt[:], label, sha256.Size)
+	secret, err := hkdf.Key(sha256.New, shared.Reveal(), salt[:], label, sha256.Size)
 	if err != nil {
 		return Call{}, fmt.Errorf("derive: %w", err)
 	}
 	c.secret = identity.NewSecret(secret)
 	return c, nil
+}
+
+// Copy is the same call, which ends by itself.
+func (c *Call) Copy() Call {
+	other := *c
+	other.secret = identity.NewSecret(bytes.Clone(c.secret.Reveal()))
+	return other
 }
 
 // End wipes what the call knows.

@@ -49,6 +49,16 @@ func (c *oneCard) Enrol(context.Context, identity.CardMade, identity.Secret, ide
 	return identity.CardProof{}, nil
 }
 
+func (c *oneCard) Agree(context.Context, identity.CardSeen, identity.Secret, []byte, []byte, func()) (identity.Secret, error) {
+	c.pins++
+	return identity.Secret{}, nil
+}
+
+func (c *oneCard) PrepareAgreement(context.Context, identity.CardSeen, identity.CardOrder, identity.Secret, func()) (identity.CardAgreement, error) {
+	c.pins++
+	return identity.CardAgreement{}, nil
+}
+
 // cardKeys are the files of one realm's card services.
 type cardKeys struct {
 	t   testing.TB
@@ -157,6 +167,16 @@ func TestACardIsMadeReadyAndEnrolledOnlyAfterTheProofToo(t *testing.T) {
 	if _, err := g.Enrol(t.Context(), identity.CardMade{}, pin, identity.CardChallenge{}, nil); !unproved(err) || c.pins != 0 {
 		t.Error("enrolled:", err)
 	}
+	agreed := func(seen identity.CardSeen) []error {
+		_, ready := g.PrepareAgreement(t.Context(), seen, identity.CardOrder{}, pin, nil)
+		_, agree := g.Agree(t.Context(), seen, pin, nil, nil, nil)
+		return []error{ready, agree}
+	}
+	for i, err := range agreed(identity.CardSeen{Proved: "offline"}) {
+		if !unproved(err) || c.pins != 0 {
+			t.Errorf("agreed, %d: %v", i, err)
+		}
+	}
 	proved, err := g.Prove(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -167,6 +187,9 @@ func TestACardIsMadeReadyAndEnrolledOnlyAfterTheProofToo(t *testing.T) {
 	}
 	if _, err := g.Enrol(t.Context(), made, pin, identity.CardChallenge{}, nil); err != nil || c.pins != 2 {
 		t.Error("after the proof:", err, c.pins)
+	}
+	if err := errors.Join(agreed(identity.CardSeen{Proved: proved})...); err != nil || c.pins != 4 {
+		t.Error("agreed after the proof:", err, c.pins)
 	}
 }
 

@@ -45,7 +45,9 @@ func TestWhereNoProofCanBeHadNoPINReachesACard(t *testing.T) {
 	_, sign := shut.Sign(ctx, identity.CardSeen{Proved: "offline"}, pin, identity.CardChallenge{}, func() {})
 	_, prepare := shut.Prepare(ctx, identity.CardOrder{Proved: "offline"}, pin, func() {})
 	_, enrol := shut.Enrol(ctx, identity.CardMade{}, pin, identity.CardChallenge{}, func() {})
-	for i, err := range []error{find, prove, sign, prepare, enrol} {
+	_, agree := shut.Agree(ctx, identity.CardSeen{Proved: "offline"}, pin, nil, nil, func() {})
+	_, ready := shut.PrepareAgreement(ctx, identity.CardSeen{Proved: "offline"}, identity.CardOrder{}, pin, func() {})
+	for i, err := range []error{find, prove, sign, prepare, enrol, agree, ready} {
 		if !unproved(err) || !errors.Is(err, identity.ErrCardServiceOff) || c.pins != 0 {
 			t.Errorf("%d: %v, %d PINs", i, err, c.pins)
 		}

@@ -124,7 +124,7 @@ func (c *Card) run(cmd command) ([]byte, status) {
 	if !c.selected {
 		return nil, noInstruction
 	}
-	if c.plain && cmd.ins >= 0xf0 {
+	if c.plain && cmd.ins >= 0xf0 || c.silent && cmd.ins == 0xf7 {
 		return nil, noInstruction
 	}
 	switch cmd.ins {
@@ -136,7 +136,7 @@ func (c *Card) run(cmd command) ([]byte, status) {
 		if cmd.p2 == management {
 			return c.manage(cmd)
 		}
-		return c.sign(cmd)
+		return c.authenticate(cmd)
 	case 0x47:
 		return c.generate(cmd)
 	case 0xcb:

@@ -77,6 +77,7 @@ type Card struct {
 	serial         uint32
 	version        [3]byte
 	plain, foreign bool
+	silent         bool
 	ca             *x509.Certificate
 	touch          func() bool
 	fault          func(ins byte) Fault
@@ -169,6 +170,9 @@ func (c *Card) Maker() *x509.Certificate { return c.ca }
 
 // Plain makes it a card without any of Yubico's extensions.
 func (c *Card) Plain() { c.locked(func() { c.plain = true }) }
+
+// TellKeys sets whether it tells of its keys (metadata); those before version 5.3 do not.
+func (c *Card) TellKeys(tells bool) { c.locked(func() { c.silent = !tells }) }
 
 // OnTouch sets what decides, when a key wants a touch, whether one came; it may
 // wait. Without it each touch comes at once.

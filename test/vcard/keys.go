@@ -17,7 +17,8 @@ import (
 	"time"
 )
 
-func (c *Card) sign(cmd command) ([]byte, status) {
+// authenticate is GENERAL AUTHENTICATE with a key of a slot: a signature, or an agreement.
+func (c *Card) authenticate(cmd command) ([]byte, status) {
 	key := c.keys[cmd.p2]
 	if key == nil || cmd.p2 == attestation {
 		return nil, noReference
@@ -30,7 +31,8 @@ func (c *Card) sign(cmd command) ([]byte, status) {
 		return nil, wrongData
 	}
 	text, well := find(template, 0x81)
-	if !well {
+	point, agrees := find(template, 0x85)
+	if well == agrees || agrees && cmd.p2 != KeyManagement {
 		return nil, wrongData
 	}
 	if key.PIN != PINNever && !c.verified {
@@ -42,11 +44,36 @@ func (c *Card) sign(cmd command) ([]byte, status) {
 	if key.Touch != TouchNever && c.touch != nil && !c.touch() {
 		return nil, notSatisfied
 	}
-	signature, s := key.sign(text)
+	use, given := key.sign, text
+	if agrees {
+		use, given = key.agree, point
+	}
+	out, s := use(given)
 	if s != ok {
 		return nil, s
 	}
-	return tlv(0x7c, tlv(0x82, signature)), ok
+	return tlv(0x7c, tlv(0x82, out)), ok
+}
+
+// agree is ECDH (SP 800-73-4 part 2, A.5.3): the shared x coordinate.
+func (k *Key) agree(point []byte) ([]byte, status) {
+	signer, has := k.Signer.(*ecdsa.PrivateKey)
+	if !has {
+		return nil, wrongData
+	}
+	own, err := signer.ECDH()
+	if err != nil {
+		return nil, wrongData
+	}
+	other, err := own.Curve().NewPublicKey(point)
+	if err != nil {
+		return nil, wrongData
+	}
+	shared, err := own.ECDH(other)
+	if err != nil {
+		return nil, wrongData
+	}
+	return shared, ok
 }
 
 func (k *Key) sign(text []byte) ([]byte, status) {
