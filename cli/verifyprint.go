@@ -108,9 +108,9 @@ func printLetters(w io.Writer, what, name string) {
 
 func printConfirmed(w io.Writer, c report.VerifyCall, now time.Time) {
 	switch c.Key {
-	case report.VerifyKeySame:
+	case verify.Same:
 		fmt.Fprintf(w, "  You confirmed this key %s ago.\n", span(now.Sub(c.Confirmed)))
-	case report.VerifyKeyChanged:
+	case verify.Another:
 		fmt.Fprintf(w, "  WARNING: it is not the key that you confirmed %s ago (%s). Either they have set up a new one, or somebody wants to\n"+
 			"  be taken for them. Ask them, and compare fingerprints some other way (\"sallyport verify --fingerprint\") before you go on.\n", span(now.Sub(c.Confirmed)), c.FingerprintBefore)
 	default:

@@ -51,13 +51,6 @@ type VerifyKey struct {
 	FactoryKey bool `json:"factory_key,omitempty"`
 }
 
-// What is known of the other's key from earlier calls.
-const (
-	VerifyKeyNew     = "new"     // nobody has confirmed it here
-	VerifyKeySame    = "same"    // the one that was confirmed before
-	VerifyKeyChanged = "changed" // another one
-)
-
 // VerifyCall is what somebody knows while they speak with another.
 type VerifyCall struct {
 	Name     string `json:"name"`
@@ -77,10 +70,10 @@ type VerifyCall struct {
 	// Asked is when the realm last said so. Away: it does not answer now.
 	Asked time.Time `json:"asked"`
 	Away  bool      `json:"away,omitempty"`
-	// Key is one of the words above; Confirmed and FingerprintBefore are of the last time.
-	Key               string    `json:"key"`
-	Confirmed         time.Time `json:"confirmed,omitzero"`
-	FingerprintBefore string    `json:"fingerprint_before,omitempty"`
+	// Key is what is known of the other's key from earlier calls; Confirmed and FingerprintBefore are of the last time.
+	Key               verify.Standing `json:"key"`
+	Confirmed         time.Time       `json:"confirmed,omitzero"`
+	FingerprintBefore string          `json:"fingerprint_before,omitempty"`
 	// LooksLike are others, confirmed before, whose names look like this one, as "name@realm";
 	// RealmLooksLike are realms whose names look like Realm.
 	LooksLike      []string `json:"looks_like,omitempty"`

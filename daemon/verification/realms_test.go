@@ -50,7 +50,7 @@ func TestAPartnersWordTouchesNothingOfOnesOwnRealm(t *testing.T) {
 	switch {
 	case c.OwnRealm || c.Realm != "examp1e" || c.Organisation != "B Ltd" || c.Domain != "id.examp1e" || c.Told.Unix() != 1_800_000_000:
 		t.Errorf("the partner's: %+v", c)
-	case c.Key != report.VerifyKeyNew || !c.Confirmed.IsZero():
+	case c.Key != verify.First || !c.Confirmed.IsZero():
 		t.Errorf("bob's confirmation counts for another: %+v", c)
 	case fmt.Sprint(c.LooksLike, c.RealmLooksLike) != "[bob@example] [example]":
 		t.Errorf("what looks alike: %q, %q", c.LooksLike, c.RealmLooksLike)
@@ -85,7 +85,7 @@ func TestACodeIsOfTheTwoRealmsThatThePeopleAreOf(t *testing.T) {
 	own.Partners = true
 	p.ServerHeld, own.ServerHeld, p.RealmLooksLike = true, true, []string{"bb.example", "d.example"}
 	ada.must(ada.Learn(t.Context(), ada.id, p, own))
-	if c := ada.saysTo("bob", "b.example"); !c.ServerHeld || !c.OwnServerHeld || fmt.Sprint(c.RealmLooksLike) != "[bb.example d.example]" || c.Key != report.VerifyKeySame {
+	if c := ada.saysTo("bob", "b.example"); !c.ServerHeld || !c.OwnServerHeld || fmt.Sprint(c.RealmLooksLike) != "[bb.example d.example]" || c.Key != verify.Same {
 		t.Errorf("%+v", c)
 	}
 	if k, err := ada.Key(t.Context(), ada.id); err != nil || !k.Partners || !bytes.Equal(k.Sealed, ada.key.Sealed) {

@@ -265,14 +265,13 @@ func (d *Desk) known(c cache.VerifyContact) report.VerifyCall {
 	out := report.VerifyCall{
 		Name: c.Name, FullName: c.FullName, Realm: d.realm(c), OwnRealm: c.Realm == "", Organisation: c.Organisation, Domain: c.Domain, Told: c.Told,
 		ID: c.ID.String(), PublicKey: c.Public, Fingerprint: verify.Fingerprint(c.Public), KeyMade: c.Made, Asked: c.Fetched,
-		ServerHeld: c.ServerHeld, OwnServerHeld: c.OwnServerHeld, Key: report.VerifyKeyNew,
+		ServerHeld: c.ServerHeld, OwnServerHeld: c.OwnServerHeld, Key: c.Of(c.Public),
 	}
-	switch {
-	case len(c.Confirmed) == 0:
-	case bytes.Equal(c.Confirmed, c.Public):
-		out.Key, out.Confirmed = report.VerifyKeySame, c.ConfirmedAt
-	default:
-		out.Key, out.Confirmed, out.FingerprintBefore = report.VerifyKeyChanged, c.ConfirmedAt, verify.Fingerprint(c.Confirmed)
+	if out.Key != verify.First {
+		out.Confirmed = c.ConfirmedAt
+	}
+	if out.Key == verify.Another {
+		out.FingerprintBefore = verify.Fingerprint(c.Confirmed)
 	}
 	return out
 }

@@ -149,11 +149,11 @@ func TestEachRowOfWhatIsHeardHolds(t *testing.T) {
 // Promise verify-changed.
 func TestAnotherKeyThanTheConfirmedOneIsSaidUntilItIsConfirmed(t *testing.T) {
 	ada, bob, now := two(t)
-	if c := ada.says(bob); c.Key != report.VerifyKeyNew {
+	if c := ada.says(bob); c.Key != verify.First {
 		t.Errorf("before the first time: %+v", c)
 	}
 	ada.hears(bob, bob.says(ada).Say, verify.Confirmed)
-	if c := ada.says(bob); c.Key != report.VerifyKeySame {
+	if c := ada.says(bob); c.Key != verify.Same {
 		t.Errorf("after it: %+v", c)
 	}
 	before := verify.Fingerprint(bob.key.Public)
@@ -166,14 +166,14 @@ func TestAnotherKeyThanTheConfirmedOneIsSaidUntilItIsConfirmed(t *testing.T) {
 		t.Errorf("changed since it was shown: %v", err)
 	}
 	for range 2 {
-		if c := ada.says(bob); c.Key != report.VerifyKeyChanged || c.FingerprintBefore != before {
+		if c := ada.says(bob); c.Key != verify.Another || c.FingerprintBefore != before {
 			t.Errorf("another key: %+v", c)
 		}
 		ada.hears(bob, other(bob.says(ada).Say), verify.Wrong)
 		ada.learns(bob)
 	}
 	ada.hears(bob, bob.says(ada).Say, verify.Confirmed)
-	if c := ada.says(bob); c.Key != report.VerifyKeySame {
+	if c := ada.says(bob); c.Key != verify.Same {
 		t.Errorf("once that is confirmed: %+v", c)
 	}
 	mallory := newSide(t, "b0b", now)
@@ -184,7 +184,7 @@ func TestAnotherKeyThanTheConfirmedOneIsSaidUntilItIsConfirmed(t *testing.T) {
 	*now = now.Add(time.Minute)
 	again := newSide(t, "bob", now) // another account of the same name
 	ada.learns(again)
-	if c := ada.says(again); c.Key != report.VerifyKeyNew || len(c.LooksLike) != 1 {
+	if c := ada.says(again); c.Key != verify.First || len(c.LooksLike) != 1 {
 		t.Errorf("another account of his name: %+v", c)
 	}
 }
