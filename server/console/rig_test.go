@@ -64,18 +64,9 @@ func (r *rig) set(on, keys bool) {
 	r.Must(r.Admin.SetRealm(r.T.Context(), &v1.SetRealmRequest{Console: proto.Bool(on), VerifyServerKeys: proto.Bool(keys)}))
 }
 
-func (r *rig) account(name string) (a store.Account) {
-	r.T.Helper()
-	r.Must(nil, r.Store.Read(r.T.Context(), func(tx *store.Tx) (err error) {
-		a, err = tx.AccountByName(identity.Name(name))
-		return err
-	}))
-	return a
-}
-
 func (r *rig) key(name string) (k store.VerifyKey) {
 	r.T.Helper()
-	id := r.account(name).UUID
+	id := r.Account(name).UUID
 	r.Must(nil, r.Store.Read(r.T.Context(), func(tx *store.Tx) (err error) {
 		k, err = tx.VerifyKey(id)
 		return err
@@ -90,7 +81,7 @@ func (r *rig) machineKey(name string) identity.Secret {
 	r.Must(nil, err)
 	public, err := verify.Public(private)
 	r.Must(nil, err)
-	id := r.account(name).UUID
+	id := r.Account(name).UUID
 	r.Must(nil, r.Store.Write(r.T.Context(), func(tx *store.Tx) error {
 		return tx.SetVerifyKey(id, store.VerifyKey{Public: public, Made: r.Now()})
 	}))
@@ -98,7 +89,7 @@ func (r *rig) machineKey(name string) identity.Secret {
 }
 
 func (r *rig) party(name string) verify.Party {
-	return verify.Party{Realm: r.Name, ID: r.account(name).UUID, Public: r.key(name).Public}
+	return verify.Party{Realm: r.Name, ID: r.Account(name).UUID, Public: r.key(name).Public}
 }
 
 // bobsCall is bob's end of a call with alice, at his machine.

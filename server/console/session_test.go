@@ -250,7 +250,7 @@ func TestWhoCannotSignInByAFormIsTold(t *testing.T) {
 	b.get(path)
 	b.shows(http.StatusOK, "do not type it")
 	registered := "$opaque$v=1$AAAA$AAAA"
-	id := r.account("alice").UUID
+	id := r.Account("alice").UUID
 	r.Must(nil, r.Store.Write(t.Context(), func(tx *store.Tx) error {
 		is, err := tx.Password(id)
 		r.Must(nil, err)

@@ -105,8 +105,8 @@ func TestNobodyOfAPartnerIsSomebodyOfAnotherRealm(t *testing.T) {
 	both(a, b)
 	b.says(a, func(q *identity.PartnerQuestion) (*v1.PullResponse, error) {
 		is, alice, carol := b.reply(q), person("alice"), person("mallory")
-		alice.ID, carol.ID = a.account("alice").UUID, a.account("carol").UUID
-		is.Full, is.People, is.Gone = false, []identity.PartnerPerson{alice, carol}, []uuid.UUID{a.account("dora").UUID}
+		alice.ID, carol.ID = a.Account("alice").UUID, a.Account("carol").UUID
+		is.Full, is.People, is.Gone = false, []identity.PartnerPerson{alice, carol}, []uuid.UUID{a.Account("dora").UUID}
 		return b.signed(is)
 	})
 	a.asks()

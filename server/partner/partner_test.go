@@ -19,7 +19,7 @@ func TestPeopleOfPartnersAreFoundWithTheirRealm(t *testing.T) {
 	both(a, b)
 	p, err := a.finds("alice", "bob", "B.example")
 	a.Must(nil, err)
-	id := b.account("bob").UUID
+	id := b.Account("bob").UUID
 	if !bytes.Equal(p.GetId(), id[:]) || p.GetName() != "bob" || p.GetFullName() != "Bob Smith" || !bytes.Equal(p.GetPublicKey(), his) ||
 		p.GetRealm() != "b.example" || p.GetOrganisation() != "Bravo Ltd." || p.GetDomain() != "127.0.0.1" || p.GetTold().AsTime().Unix() != a.Unix.Load() || p.GetServerHeld() {
 		t.Errorf("%v", p)

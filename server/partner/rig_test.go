@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/identity/verify"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
@@ -150,16 +148,6 @@ func (a *side) and(b *side) (*side, *side) {
 	return a, b
 }
 
-// account is one's own.
-func (s *side) account(name string) (a store.Account) {
-	s.T.Helper()
-	s.Must(nil, s.Store.Read(s.T.Context(), func(tx *store.Tx) (err error) {
-		a, err = tx.AccountByName(identity.Name(name))
-		return err
-	}))
-	return a
-}
-
 // opts has somebody set a new key.
 func (s *side) opts(name string, partners bool) (public []byte) {
 	s.T.Helper()
@@ -174,18 +162,7 @@ func (s *side) opts(name string, partners bool) (public []byte) {
 // key has somebody set that key.
 func (s *side) key(name string, public []byte, partners bool) {
 	s.T.Helper()
-	t := identity.SessionToken{
-		Realm: s.Name, ID: uuid.New(), Account: s.account(name).UUID, Machine: s.Box.UUID, Methods: []identity.FactorKind{identity.Password},
-		AuthenticatedAt: s.Now().Unix(), ExpiresAt: s.Now().Add(time.Hour).Unix(), Purpose: identity.PurposeOfVerifyKey(public, partners),
-	}
-	var signed []byte
-	s.Must(nil, s.Store.Read(s.T.Context(), func(tx *store.Tx) error {
-		signer, err := s.Signer(tx)
-		if err == nil {
-			signed, err = signer.SignSessionToken(&t)
-		}
-		return err
-	}))
+	signed := s.Signed(s.Proved(name, identity.PurposeOfVerifyKey(public, partners)))
 	s.Must(s.verify.SetVerifyKey(s.Call(), &v1.SetVerifyKeyRequest{SessionToken: signed, PublicKey: public, Partners: partners}))
 }
 

@@ -53,7 +53,7 @@ func TestEachAccountCountsOnce(t *testing.T) {
 	v := r.is(r.ask("alice", hops("bastion", "web1")), store.RequestWaiting)
 	s := r.session("bob", "box")
 	s.Purpose = identity.PurposeOf(uuid.MustParse(v.GetId()), true)
-	same := r.token(s)
+	same := r.Signed(s)
 	for range 3 { // the same message, and others of the same account
 		resp, err := r.Requests.Decide(r.Call(), &v1.DecideRequest{Id: v.GetId(), Approve: true, SessionToken: same})
 		r.Must(nil, err)
@@ -73,7 +73,7 @@ func TestOneWhoDeniesIsEnough(t *testing.T) {
 	v := r.is(r.ask("alice", hops("web1")), store.RequestWaiting)
 	s := r.session("bob", "box")
 	s.Purpose = identity.PurposeOf(uuid.MustParse(v.GetId()), false)
-	_, err := r.Requests.Decide(r.Call(), &v1.DecideRequest{Id: v.GetId(), Reason: " \t", SessionToken: r.token(s)})
+	_, err := r.Requests.Decide(r.Call(), &v1.DecideRequest{Id: v.GetId(), Reason: " \t", SessionToken: r.Signed(s)})
 	r.refused(err, connect.CodeInvalidArgument)
 	r.approve("bob", v.GetId())
 	d, err := r.decide("bob", v.GetId(), false)
@@ -177,7 +177,7 @@ func TestTwoApproversAtOnceAreBothRight(t *testing.T) {
 		for i, name := range []string{"bob", "carol", "erin"} {
 			s := r.session(name, "box")
 			s.Purpose = identity.PurposeOf(uuid.MustParse(v.GetId()), true)
-			token := r.token(s)
+			token := r.Signed(s)
 			both.Go(func() {
 				_, err := servers[i%2].Requests.Decide(r.Call(), &v1.DecideRequest{Id: v.GetId(), Approve: true, SessionToken: token})
 				// The third may come when it is granted.
@@ -224,7 +224,7 @@ func TestAGrantEndsForAll(t *testing.T) {
 			before := ended().Version
 			switch len(ids) {
 			case 1:
-				r.Must(r.Requests.Withdraw(r.calls["db1"], &v1.WithdrawRequest{Id: v.GetId(), SessionToken: r.token(r.session("alice", "db1"))}))
+				r.Must(r.Requests.Withdraw(r.calls["db1"], &v1.WithdrawRequest{Id: v.GetId(), SessionToken: r.Signed(r.session("alice", "db1"))}))
 			case 2:
 				r.Must(r.Requests.Withdraw(r.Call(), &v1.WithdrawRequest{Id: v.GetId(), SessionToken: r.there("bob")}))
 			case 3:
@@ -273,7 +273,7 @@ func TestWhatAUseMakesIsMadeWithIt(t *testing.T) {
 	if life, err := r.use("alice", v.GetId()); err != nil || life != 2*time.Minute {
 		t.Error(life, err) // no longer than the grant
 	}
-	_, err = r.Requests.Use(r.calls["web1"], r.machines["web1"], v.GetId(), r.token(r.session("alice", "web1")), func(*store.Tx, store.Request, *identity.SessionToken, time.Duration) error { return nil })
+	_, err = r.Requests.Use(r.calls["web1"], r.machines["web1"], v.GetId(), r.Signed(r.session("alice", "web1")), func(*store.Tx, store.Request, *identity.SessionToken, time.Duration) error { return nil })
 	r.refused(err, connect.CodeNotFound)
 	_, err = r.use("bob", v.GetId())
 	r.refused(err, connect.CodeNotFound)

@@ -57,10 +57,10 @@ func TestNobodyTakesMoreThanTheirShare(t *testing.T) {
 	full := func(name, machine string) error {
 		r.T.Helper()
 		r.later(time.Minute) // another minute of rows
-		_, err := r.Requests.Ask(r.calls[machine], &v1.AskRequest{Id: uuid.NewString(), SessionToken: r.token(r.session(name, machine)), Kind: hops("web1")})
+		_, err := r.Requests.Ask(r.calls[machine], &v1.AskRequest{Id: uuid.NewString(), SessionToken: r.Signed(r.session(name, machine)), Kind: hops("web1")})
 		return err
 	}
-	alice := r.account("alice").UUID
+	alice := r.Account("alice").UUID
 	r.lodged(31, func(_ int, q *store.Request) { q.Account, q.Machine = alice, r.machines["db1"].UUID })
 	r.Must(nil, full("alice", "box"))
 	r.refused(full("alice", "box"), connect.CodeResourceExhausted)
@@ -117,7 +117,7 @@ func TestAMachineSendsSoManyRequestsAMinute(t *testing.T) {
 			t.Fatalf("%d: %v", i, err)
 		}
 	}
-	_, err := r.Requests.Ask(r.calls["web1"], &v1.AskRequest{Id: uuid.NewString(), SessionToken: r.token(r.session("alice", "web1")), Kind: hops("db1")})
+	_, err := r.Requests.Ask(r.calls["web1"], &v1.AskRequest{Id: uuid.NewString(), SessionToken: r.Signed(r.session("alice", "web1")), Kind: hops("db1")})
 	r.Must(nil, err)
 	if n := r.rows("request.ask"); n != 301 {
 		t.Errorf("%d rows", n)
@@ -141,7 +141,7 @@ func TestWhatAServerThatOnlyReadsSignedCountsForNothing(t *testing.T) {
 	r.Must(nil, err)
 	_, err = r.tryAsk(&v1.AskRequest{SessionToken: signed, Kind: hops("web1")})
 	r.refused(err, connect.CodeFailedPrecondition)
-	r.Must(r.tryAsk(&v1.AskRequest{SessionToken: r.token(s), Kind: hops("web1")}))
+	r.Must(r.tryAsk(&v1.AskRequest{SessionToken: r.Signed(s), Kind: hops("web1")}))
 }
 
 // TestWhoWaitsHearsOfTheDecision: and at once what it does not know. That it is told before

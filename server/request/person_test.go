@@ -31,14 +31,14 @@ func TestOnlyATokenOfThatPersonHereCounts(t *testing.T) {
 		"without an id":    func(s *identity.SessionToken) { s.ID = uuid.Nil },
 		"from the future":  func(s *identity.SessionToken) { s.AuthenticatedAt = r.Now().Add(time.Minute).Unix() },
 		"expired":          func(s *identity.SessionToken) { s.ExpiresAt = r.Now().Add(-time.Minute).Unix() },
-		"disabled account": func(s *identity.SessionToken) { s.Account = r.account("dora").UUID },
+		"disabled account": func(s *identity.SessionToken) { s.Account = r.Account("dora").UUID },
 		"for a decision":   func(s *identity.SessionToken) { s.Purpose = identity.PurposeOf(uuid.MustParse(v.GetId()), true) },
 	}
-	tokens := map[string][]byte{"nothing": nil, "noise": []byte("noise"), "cut": r.token(good)[:20]}
+	tokens := map[string][]byte{"nothing": nil, "noise": []byte("noise"), "cut": r.Signed(good)[:20]}
 	for what, change := range changed {
 		s := good
 		change(&s)
-		tokens[what] = r.token(s)
+		tokens[what] = r.Signed(s)
 	}
 	for what, token := range tokens {
 		calls := map[string]func() error{
@@ -98,7 +98,7 @@ func TestADecisionTakesAnAuthenticationForIt(t *testing.T) {
 		s := r.session("bob", "box")
 		s.Purpose = identity.PurposeOf(id, true)
 		change(&s)
-		_, err := r.Requests.Decide(r.Call(), &v1.DecideRequest{Id: v.GetId(), Approve: true, SessionToken: r.token(s)})
+		_, err := r.Requests.Decide(r.Call(), &v1.DecideRequest{Id: v.GetId(), Approve: true, SessionToken: r.Signed(s)})
 		if connect.CodeOf(err) != connect.CodeFailedPrecondition {
 			t.Errorf("%s: %v", what, err)
 		}

@@ -63,40 +63,16 @@ func by(group string, count uint32) func(*v1.RuleView) {
 	return func(v *v1.RuleView) { v.Approvers, v.Count = group, count }
 }
 
-// account is somebody's uuid.
-func (r *rig) account(name string) (a store.Account) {
-	r.T.Helper()
-	r.Must(nil, r.Store.Read(r.T.Context(), func(tx *store.Tx) (err error) {
-		a, err = tx.AccountByName(identity.Name(name))
-		return err
-	}))
-	return a
-}
-
-// token is a session token that the realm signed.
-func (r *rig) token(t identity.SessionToken) []byte {
-	r.T.Helper()
-	var signed []byte
-	r.Must(nil, r.Store.Read(r.T.Context(), func(tx *store.Tx) error {
-		signer, err := r.Signer(tx)
-		if err == nil {
-			signed, err = signer.SignSessionToken(&t)
-		}
-		return err
-	}))
-	return signed
-}
-
 // session is a token of somebody who has just proved a password at that machine.
 func (r *rig) session(name, machine string) identity.SessionToken {
 	return identity.SessionToken{
-		Realm: r.Name, ID: uuid.New(), Account: r.account(name).UUID, Machine: r.machines[machine].UUID, Methods: []identity.FactorKind{identity.Password},
+		Realm: r.Name, ID: uuid.New(), Account: r.Account(name).UUID, Machine: r.machines[machine].UUID, Methods: []identity.FactorKind{identity.Password},
 		AuthenticatedAt: r.Now().Unix(), ExpiresAt: r.Now().Add(8 * time.Hour).Unix(),
 	}
 }
 
 // there is somebody's token for a login at the box.
-func (r *rig) there(name string) []byte { return r.token(r.session(name, "box")) }
+func (r *rig) there(name string) []byte { return r.Signed(r.session(name, "box")) }
 
 // hops are hosts to go through, the target last.
 func hops(hosts ...string) *v1.AskRequest_Ssh {
@@ -127,7 +103,7 @@ func (r *rig) tryAsk(req *v1.AskRequest) (*v1.RequestView, error) {
 func (r *rig) decide(name, id string, approve bool) (*v1.RequestView, error) {
 	s := r.session(name, "box")
 	s.Purpose = identity.PurposeOf(uuid.MustParse(id), approve)
-	resp, err := r.Requests.Decide(r.Call(), &v1.DecideRequest{Id: id, Approve: approve, Reason: "seen", SessionToken: r.token(s)})
+	resp, err := r.Requests.Decide(r.Call(), &v1.DecideRequest{Id: id, Approve: approve, Reason: "seen", SessionToken: r.Signed(s)})
 	return resp.GetRequest(), err
 }
 

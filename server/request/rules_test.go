@@ -115,7 +115,7 @@ func TestWhatTheRulesOfAllPartsWantIsJoined(t *testing.T) {
 	}
 	s := r.session("alice", "box")
 	s.Methods = []identity.FactorKind{identity.Password, identity.TOTP}
-	resp, err := r.Requests.Prove(r.Call(), &v1.ProveRequest{Id: v.GetId(), SessionToken: r.token(s)})
+	resp, err := r.Requests.Prove(r.Call(), &v1.ProveRequest{Id: v.GetId(), SessionToken: r.Signed(s)})
 	r.Must(nil, err)
 	v = r.is(resp.GetRequest(), store.RequestWaiting)
 	if n := v.GetNeeds(); len(n) != 2 || n[0].GetGroup() != "leads" || n[0].GetCount() != 2 || n[1].GetGroup() != "dbas" || n[1].GetCount() != 1 {
@@ -128,7 +128,7 @@ func TestWhatTheRulesOfAllPartsWantIsJoined(t *testing.T) {
 		t.Error(life)
 	}
 	var life time.Duration
-	_, err = r.Requests.Use(r.Call(), r.Box, v.GetId(), r.token(s), func(_ *store.Tx, _ store.Request, _ *identity.SessionToken, l time.Duration) error {
+	_, err = r.Requests.Use(r.Call(), r.Box, v.GetId(), r.Signed(s), func(_ *store.Tx, _ store.Request, _ *identity.SessionToken, l time.Duration) error {
 		life = l
 		return nil
 	})
@@ -147,13 +147,13 @@ func TestAFresherOrStrongerProofIsAskedFor(t *testing.T) {
 	r.rule("fresh", "grant", func(v *v1.RuleView) { v.MaxAgeSeconds = 300 })
 	old := r.session("alice", "box")
 	r.later(301 * time.Second)
-	v, err := r.tryAsk(&v1.AskRequest{SessionToken: r.token(old), Kind: hops("web1")})
+	v, err := r.tryAsk(&v1.AskRequest{SessionToken: r.Signed(old), Kind: hops("web1")})
 	r.Must(nil, err)
 	r.is(v, store.RequestAsked)
 	if _, err := r.use("alice", v.GetId()); err == nil {
 		t.Error("used before it is granted")
 	}
-	resp, err := r.Requests.Prove(r.Call(), &v1.ProveRequest{Id: v.GetId(), SessionToken: r.token(old)})
+	resp, err := r.Requests.Prove(r.Call(), &v1.ProveRequest{Id: v.GetId(), SessionToken: r.Signed(old)})
 	r.Must(nil, err)
 	r.is(resp.GetRequest(), store.RequestAsked)
 	if _, err := r.Requests.Prove(r.Call(), &v1.ProveRequest{Id: v.GetId(), SessionToken: r.there("bob")}); connect.CodeOf(err) != connect.CodeNotFound {
@@ -163,15 +163,15 @@ func TestAFresherOrStrongerProofIsAskedFor(t *testing.T) {
 	r.Must(nil, err)
 	r.is(resp.GetRequest(), store.RequestGranted)
 	// The session of before is neither fresh nor the one that it was granted by.
-	_, err = r.Requests.Use(r.Call(), r.Box, v.GetId(), r.token(old), func(*store.Tx, store.Request, *identity.SessionToken, time.Duration) error { return nil })
+	_, err = r.Requests.Use(r.Call(), r.Box, v.GetId(), r.Signed(old), func(*store.Tx, store.Request, *identity.SessionToken, time.Duration) error { return nil })
 	r.refused(err, connect.CodeFailedPrecondition)
 	// Nor is an open grant its answer.
-	w, err := r.tryAsk(&v1.AskRequest{SessionToken: r.token(old), Kind: hops("web1")})
+	w, err := r.tryAsk(&v1.AskRequest{SessionToken: r.Signed(old), Kind: hops("web1")})
 	r.Must(nil, err)
 	if r.is(w, store.RequestAsked); w.GetId() == v.GetId() {
 		t.Error("the open grant")
 	}
-	v, err = r.tryAsk(&v1.AskRequest{SessionToken: r.token(old), Kind: hops("db1")})
+	v, err = r.tryAsk(&v1.AskRequest{SessionToken: r.Signed(old), Kind: hops("db1")})
 	r.Must(nil, err)
 	r.later(10 * time.Minute)
 	r.is(r.get(v.GetId()), store.RequestExpired)

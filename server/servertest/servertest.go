@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/server/admin"
@@ -158,6 +160,39 @@ func (b *Bench) Machine(name identity.Name) (m store.Machine, calls context.Cont
 		return err
 	}))
 	return m, realm.WithCaller(b.T.Context(), realm.Caller{Key: pub})
+}
+
+// Account is somebody's.
+func (b *Bench) Account(name string) (a store.Account) {
+	b.T.Helper()
+	b.Must(nil, b.Store.Read(b.T.Context(), func(tx *store.Tx) (err error) {
+		a, err = tx.AccountByName(identity.Name(name))
+		return err
+	}))
+	return a
+}
+
+// Proved is the session token of somebody who has just proved a password at the box, for that.
+func (b *Bench) Proved(name, purpose string) identity.SessionToken {
+	b.T.Helper()
+	return identity.SessionToken{
+		Realm: b.Name, ID: uuid.New(), Account: b.Account(name).UUID, Machine: b.Box.UUID, Methods: []identity.FactorKind{identity.Password},
+		AuthenticatedAt: b.Now().Unix(), ExpiresAt: b.Now().Add(8 * time.Hour).Unix(), Purpose: purpose,
+	}
+}
+
+// Signed is a session token that the realm signed.
+func (b *Bench) Signed(t identity.SessionToken) []byte {
+	b.T.Helper()
+	var signed []byte
+	b.Must(nil, b.Store.Read(b.T.Context(), func(tx *store.Tx) error {
+		signer, err := b.Signer(tx)
+		if err == nil {
+			signed, err = signer.SignSessionToken(&t)
+		}
+		return err
+	}))
+	return signed
 }
 
 // Password gives somebody a password.

@@ -42,7 +42,7 @@ func TestWhatComesLateIsNotedWithItsTime(t *testing.T) {
 	r := newRig(t)
 	r.opts("alice")
 	r.opts("bob")
-	own, of, stranger := r.account("bob").UUID, r.partner().ID, uuid.New()
+	own, of, stranger := r.Account("bob").UUID, r.partner().ID, uuid.New()
 	late := func(d time.Duration) *timestamppb.Timestamp { return timestamppb.New(r.Now().Add(-d)) }
 	at := func(d time.Duration) string {
 		return " at=" + r.Now().Add(-d).UTC().Format(time.RFC3339) + " told-late"
@@ -124,7 +124,7 @@ func TestWhetherPartnersAreToldIsProvedAndNoted(t *testing.T) {
 
 func (r *rig) key(name string) (k store.VerifyKey) {
 	r.T.Helper()
-	a := r.account(name)
+	a := r.Account(name)
 	r.Must(nil, r.Store.Read(r.T.Context(), func(tx *store.Tx) (err error) {
 		k, err = tx.VerifyKey(a.UUID)
 		return err

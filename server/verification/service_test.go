@@ -36,34 +36,14 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
-func (r *rig) account(name string) (a store.Account) {
-	r.T.Helper()
-	r.Must(nil, r.Store.Read(r.T.Context(), func(tx *store.Tx) (err error) {
-		a, err = tx.AccountByName(identity.Name(name))
-		return err
-	}))
-	return a
-}
-
 // session is a token of somebody who has just proved a password at the box, for that.
 func (r *rig) session(name, purpose string, change ...func(*identity.SessionToken)) []byte {
 	r.T.Helper()
-	t := identity.SessionToken{
-		Realm: r.Name, ID: uuid.New(), Account: r.account(name).UUID, Machine: r.Box.UUID, Methods: []identity.FactorKind{identity.Password},
-		AuthenticatedAt: r.Now().Unix(), ExpiresAt: r.Now().Add(8 * time.Hour).Unix(), Purpose: purpose,
-	}
+	t := r.Proved(name, purpose)
 	for _, f := range change {
 		f(&t)
 	}
-	var signed []byte
-	r.Must(nil, r.Store.Read(r.T.Context(), func(tx *store.Tx) error {
-		signer, err := r.Signer(tx)
-		if err == nil {
-			signed, err = signer.SignSessionToken(&t)
-		}
-		return err
-	}))
-	return signed
+	return r.Signed(t)
 }
 
 func newKey(t testing.TB) (private identity.Secret, public []byte) {
@@ -170,7 +150,7 @@ func TestOnlyWhoHasSetAKeyIsToldOfAndTold(t *testing.T) {
 	if _, err := r.aliceFinds("alice"); connect.CodeOf(err) != connect.CodeInvalidArgument {
 		t.Errorf("oneself: %v", err)
 	}
-	bob := r.account("bob").UUID
+	bob := r.Account("bob").UUID
 	note := func(id []byte, yes bool) error {
 		_, err := r.s.NoteVerification(r.Call(), &v1.NoteVerificationRequest{Account: "alice", Id: id, Confirmed: yes})
 		return err
@@ -211,7 +191,7 @@ func TestWhatTheServerStoresDoesNotSufficeForACode(t *testing.T) {
 	r.Must(r.Admin.SetRealm(t.Context(), &v1.SetRealmRequest{Console: &on, VerifyServerKeys: &on}))
 	r.Must(nil, r.s.HoldKey(t.Context(), r.at("alice"), false, false))
 	var held store.VerifyKey
-	id := r.account("alice").UUID
+	id := r.Account("alice").UUID
 	r.Must(nil, r.Store.Read(t.Context(), func(tx *store.Tx) (err error) {
 		held, err = tx.VerifyKey(id)
 		return err
@@ -270,7 +250,7 @@ func TestAKeyThatTheServerHoldsIsToldAsSuchAndSealedForItsOwner(t *testing.T) {
 	}
 	// Sealed for alice, and put in another's place by somebody who writes to the database.
 	var held store.VerifyKey
-	alice, carol := r.account("alice").UUID, r.account("carol").UUID
+	alice, carol := r.Account("alice").UUID, r.Account("carol").UUID
 	r.Must(nil, r.Store.Write(t.Context(), func(tx *store.Tx) (err error) {
 		if held, err = tx.VerifyKey(alice); err == nil {
 			err = tx.SetVerifyKey(carol, held)
