@@ -156,6 +156,10 @@ func TestAKeyForKeyManagementIsMadeWhereThereIsNone(t *testing.T) {
 		t.Errorf("%+v", made)
 	}
 	a.right(nil)
+	list, err := a.s.List(bg)
+	if err != nil || len(list) != 2 || !bytes.Equal(list[0].Agreement, a.own) || list[1].Agreement != nil {
+		t.Errorf("it is not listed: %+v, %v", list, err)
+	}
 	again, err := a.prepare(vcard.DefaultPIN)
 	if err != nil || again.Made || !bytes.Equal(again.Public, made.Public) || !bytes.Equal(before, a.Certificate(vcard.Authentication)) {
 		t.Errorf("again: %+v, %v", again, err)

@@ -51,6 +51,9 @@ func describe(r reader, h *held, err error) identity.CardReader {
 			for _, k := range keys {
 				c.Certificates = append(c.Certificates, k.certificate.Raw)
 			}
+			if k, err := h.agreementKey(); err == nil {
+				c.Agreement, _ = k.Bytes() // never fails for a key on the curve, which it is
+			}
 			return c
 		}
 	}

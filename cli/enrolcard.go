@@ -207,6 +207,9 @@ func printCards(w io.Writer, c report.Cards) {
 			fmt.Fprintf(w, "    %s, %s, until %s%s\n", spoken(card.Subject), spoken(card.Key), card.NotAfter.Format(time.DateOnly), whose(card))
 			fmt.Fprintf(w, "    %s\n", spoken(card.Fingerprint))
 		}
+		if r.VerifyKey != "" {
+			fmt.Fprintf(w, "    key to be verified by (slot 9D): %s\n", spoken(r.VerifyKey))
+		}
 		if r.Retries != nil {
 			fmt.Fprintf(w, "    PIN tries left: %d\n", *r.Retries)
 		}

@@ -95,4 +95,6 @@ type CardReader struct {
 	Retries int
 	// Certificates (DER) are those of the slots that a login may use, in their order.
 	Certificates [][]byte
+	// Agreement is the public half of the key in slot 9D (see [CardAgreement]); nil: none of P-256.
+	Agreement []byte
 }

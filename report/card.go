@@ -24,6 +24,9 @@ type Reader struct {
 	// Retries is how many wrong PINs the card still bears; absent: it does not say.
 	Retries *int   `json:"retries,omitempty"`
 	Cards   []Card `json:"cards,omitempty"`
+	// VerifyKey is the fingerprint of the key in slot 9D by which its owner can be verified; "": there
+	// is none.
+	VerifyKey string `json:"verify_key,omitempty"`
 }
 
 // Card is one certificate in a card.

@@ -34,6 +34,8 @@ func TestACardIsVerifiedWithItsOwner(t *testing.T) {
 	made := c.Certificate(vcard.KeyManagement)
 	wantsScreen(t, verifies(t, d.Realm, ada, nil, "--fingerprint"), 0, "old, on your card")
 
+	d.cardsSay("key to be verified by (slot 9D): ")
+
 	ask := verifies(t, d.Realm, ada, []string{yourPIN, cardPIN, hears, "1"}, "bob")
 	wantsScreen(t, ask, 1, "a code has 8 digits")
 	wantsScreen(t, verifies(t, d.Realm, "bob", []string{hears, codeToldBy(t, ask)}, ada), 0, "Confirmed: whoever said this code has the key of ada@")

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/identity/verify"
 	"github.com/sallyport-auth/sallyport/report"
 )
 
@@ -52,6 +53,9 @@ func DescribeReader(r identity.CardReader, live, revoked [][]byte) report.Reader
 	}
 	if r.Retries >= 0 {
 		out.Retries = &r.Retries
+	}
+	if r.Agreement != nil {
+		out.VerifyKey = verify.Fingerprint(r.Agreement)
 	}
 	among := func(list [][]byte, f []byte) bool {
 		return slices.ContainsFunc(list, func(o []byte) bool { return bytes.Equal(o, f) })
