@@ -85,11 +85,12 @@ check-packages: deps-check-packages packages
 # What a stranger runs. Each installs what it needs first; test is what CI runs.
 demo: deps-demo all
 	$(GO) run ./test/demo
+	@$(MAKE) --no-print-directory demo-fleet
 
 demo-shell: deps-demo all
 	$(GO) run ./test/demo --shell
 
-# Two servers on one PostgreSQL, and one of them killed.
+# Two servers of one realm on one PostgreSQL: two people verify each other, and one server is killed.
 demo-fleet: deps-demo-fleet
 	$(GO) run ./test/demofleet
 
