@@ -241,7 +241,7 @@ func TestEachTroubleWithTheCardOfAKeyIsSaid(t *testing.T) {
 	}
 	call("No card is in the reader.", func() { d.cards.insert(nil) })
 	call("not one of this account", func() { d.cards.insert(validCard(t)) })
-	call("not the one that others verify you by", func() { c.agreement = nil })
+	call("by another key than this card's in slot 9D", func() { c.agreement = nil })
 	key := c.agreement
 	c.agreement = nil
 	if call, err := d.calls(report.VerifyWith{}); err == nil || call.NeedsPIN {

@@ -78,15 +78,15 @@ func agreementWords(err error) (detail, mend string) {
 	case errors.Is(err, identity.ErrNoAgreementKey):
 		return "The card has no key in slot 9D.", "Insert the card that has your key. " + anew
 	case errors.Is(err, identity.ErrAgreementOther):
-		return "The key in slot 9D of the card is not the one that others verify you by.", "Insert the card that has it. " + anew
+		return "You are verified by another key than this card's in slot 9D.", "Insert the card that has it. " + anew
 	case errors.Is(err, identity.ErrAgreementKind):
-		return "The card has a key in slot 9D that is not of P-256. It is left alone.", "Use another card, or a key of this machine: sallyport verify --set-up."
+		return "The card has a key in slot 9D that is not of P-256. It is left alone.", "Use another card, or a key of this machine (--set-up)."
 	case errors.Is(err, identity.ErrAgreementUnknown):
-		return "The card does not say whether there is a key in slot 9D, so none is made.", "Make one of P-256 there, with a certificate, by the card's own tool."
+		return "The card does not say what is in slot 9D: no key is made.", "Make one of P-256, with a certificate, by the card's tool."
 	case errors.Is(err, identity.ErrAgreementTaken):
-		return "The card has a certificate in slot 9D, and no key. It is left alone.", "Delete the certificate, if nothing needs it, or use another card."
+		return "The card has a certificate in slot 9D, and no key. It is left alone.", "Delete it, if nothing needs it, or use another card."
 	case errors.Is(err, identity.ErrManagementKey):
-		return "The management key of the card is its owner's own, and without it no key can be made.", "Make a key of P-256 in slot 9D by the card's own tool (ykman piv keys generate)."
+		return "The card's management key is its owner's: no key is made.", "Make one of P-256 in slot 9D by the card's own tool (ykman)."
 	default:
 		return "", ""
 	}
