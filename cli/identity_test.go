@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 
 // prover is a daemon with the server's end of OPAQUE behind it.
 type prover struct {
+	mu         sync.Mutex // each question comes on a connection of its own
 	server     *pake.Server
 	credential []byte
 	record     []byte
@@ -31,6 +33,8 @@ type prover struct {
 }
 
 func (p *prover) Handle(_ context.Context, _ identity.Peer, verb string, args []byte, emit func(any) error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.heard = append(p.heard, args...)
 	switch verb {
 	case report.VerbWhoami:
