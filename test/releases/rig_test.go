@@ -170,10 +170,11 @@ func (p *pair) soon(what, lines string) {
 	}
 }
 
-// quiet asserts that nobody is told of an impostor, a forgery or another trouble of trust.
+// quiet asserts that nobody is told of an impostor, a forgery or another trouble of trust. status
+// ends with 1 where no server answers.
 func (p *pair) quiet(when string) {
 	p.t.Helper()
-	out := p.script("sallyport status") + p.Daemon.Output.String()
+	out := p.script("sallyport status || true") + p.Daemon.Output.String()
 	for _, word := range []string{"ALARM", "forge", "could not prove to be the server", "unknown field"} {
 		if strings.Contains(out, word) {
 			p.t.Errorf("%s: %q is said:\n%s", when, word, out)
