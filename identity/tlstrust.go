@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"crypto/subtle"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -141,4 +143,20 @@ func RealmFingerprint(realmKey ed25519.PublicKey, t TLSTrust) [sha256.Size]byte 
 		text += "name " + n + "\n"
 	}
 	return sha256.Sum256([]byte(text))
+}
+
+// ParseFingerprint reads one as people type it: in hex, whatever its case, with colons or without.
+func ParseFingerprint(typed string) (fingerprint []byte, ok bool) {
+	b, err := hex.DecodeString(strings.ReplaceAll(strings.TrimSpace(typed), ":", ""))
+	return b, err == nil && len(b) == sha256.Size
+}
+
+// Pinned is the TLS key of the list that, with the realm key, gives the fingerprint.
+func (l *KeyList) Pinned(realmKey ed25519.PublicKey, fingerprint []byte) (t TLSTrust, ok bool) {
+	for _, t := range l.TLS {
+		if sum := RealmFingerprint(realmKey, t); subtle.ConstantTimeCompare(sum[:], fingerprint) == 1 {
+			return t, true
+		}
+	}
+	return TLSTrust{}, false
 }

@@ -95,7 +95,7 @@ func TestWhatNoServerWasThereForIsInTheAuditLogOnceOneAnswers(t *testing.T) {
 }
 
 // Promise verify-noted.
-func TestANoteThatNobodyWillTakeIsDroppedAndOneForALaterReleaseIsKept(t *testing.T) {
+func TestANoteThatNobodyTakesIsDroppedAndOneForLaterIsKept(t *testing.T) {
 	ada, bob, _ := two(t)
 	l := &log{}
 	late := func() {

@@ -2,7 +2,6 @@ package verify
 
 import (
 	"bytes"
-	"errors"
 	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
@@ -51,10 +50,8 @@ func (c *Call) Judge(typed string, public []byte, now time.Time, r Record) (Verd
 	}
 	step, right, err := c.Hear(typed, now)
 	switch {
-	case errors.Is(err, ErrCode):
-		return NoCode, r
 	case err != nil:
-		return Wrong, r
+		return NoCode, r
 	case right && step <= r.Heard:
 		return Used, r
 	case right:

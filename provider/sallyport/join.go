@@ -7,12 +7,10 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/x509"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"connectrpc.com/connect"
@@ -155,8 +153,8 @@ func pinnedAt(ctx context.Context, to Server, fingerprint string) (*pin, error) 
 	if err := https.CheckURL(server); err != nil {
 		return nil, err
 	}
-	want, err := hex.DecodeString(strings.ReplaceAll(strings.TrimSpace(fingerprint), ":", ""))
-	if err != nil || len(want) != sha256.Size {
+	want, ok := identity.ParseFingerprint(fingerprint)
+	if !ok {
 		return nil, errors.New("join: the fingerprint is not a SHA-256 in hex, as \"sallyport-server machine add\" prints it")
 	}
 	u, err := url.Parse(server)
@@ -178,25 +176,22 @@ func pinnedAt(ctx context.Context, to Server, fingerprint string) (*pin, error) 
 	if err != nil {
 		return nil, meaning("join", notSigned(b.RealmKey, b.RealmKey, err))
 	}
-	for _, t := range list.TLS {
-		sum := identity.RealmFingerprint(b.RealmKey, t)
-		if subtle.ConstantTimeCompare(sum[:], want) != 1 {
-			continue
-		}
-		if err := t.Verify(chain, u.Hostname(), time.Now()); err != nil {
-			verify := func(host string, now time.Time) error { return t.Verify(chain, host, now) }
-			return nil, meaning("join", otherTLSKey(server, chain[0], distrusted(chain, err), verify))
-		}
-		p := &pin{url: server, host: u.Hostname(), list: list, tls: t}
-		// For programs from before there were realm keys. Never an intermediate.
-		certificate := chain[0]
-		if t.Kind == identity.TLSAuthority {
-			certificate = chain[len(chain)-1]
-		}
-		p.pem, err = anchorPEM(b.RealmKey, resp.GetKeyList(), certificate.Raw)
-		return p, err
+	t, ok := list.Pinned(b.RealmKey, want)
+	if !ok {
+		return nil, meaning("join", otherFingerprint(server, chain, want))
 	}
-	return nil, meaning("join", otherFingerprint(server, chain, want))
+	if err := t.Verify(chain, u.Hostname(), time.Now()); err != nil {
+		verify := func(host string, now time.Time) error { return t.Verify(chain, host, now) }
+		return nil, meaning("join", otherTLSKey(server, chain[0], distrusted(chain, err), verify))
+	}
+	p := &pin{url: server, host: u.Hostname(), list: list, tls: t}
+	// For programs from before there were realm keys. Never an intermediate.
+	certificate := chain[0]
+	if t.Kind == identity.TLSAuthority {
+		certificate = chain[len(chain)-1]
+	}
+	p.pem, err = anchorPEM(b.RealmKey, resp.GetKeyList(), certificate.Raw)
+	return p, err
 }
 
 // showsCertificate tells whether a fingerprint is one of a certificate, as servers

@@ -65,13 +65,6 @@ func scanPartner(scan func(...any) error) (p Partner, err error) {
 	return p, err
 }
 
-func unixOr0(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.Unix()
-}
-
 // Partners lists them by the names of their realms.
 func (t *Tx) Partners() (list []Partner, err error) {
 	err = t.each(func(row *sql.Rows) error {
@@ -143,7 +136,7 @@ func (t *Tx) AskPartnerNow(id uuid.UUID) error {
 // removed, or somebody else came further meanwhile: from is where this began.
 func (t *Tx) MovePartner(from, to Partner) error {
 	return t.one(`UPDATE partners SET history = ?, position = ?, listing = ?, reached = ?, organisation = ? WHERE id = ? AND history = ? AND position = ?`,
-		to.History, int64(to.Position), unixOr0(to.Listing), unixOr0(to.Reached), to.Organisation, from.ID, from.History, int64(from.Position)) //nolint:gosec // the same bits
+		to.History, int64(to.Position), unix(to.Listing), unix(to.Reached), to.Organisation, from.ID, from.History, int64(from.Position)) //nolint:gosec // the same bits
 }
 
 // PartnerAlarm is something about a partner that an administrator has to look at.

@@ -3,11 +3,8 @@ package trust
 import (
 	"context"
 	"crypto/ed25519"
-	"crypto/sha256"
-	"crypto/subtle"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -139,8 +136,8 @@ type pinned struct {
 // by is what was shown, if it gives that fingerprint, and the server proves by the TLS key in it
 // to be the realm's.
 func (s Shown) by(fingerprint string, now time.Time) (*pinned, error) {
-	want, err := hex.DecodeString(strings.ReplaceAll(strings.TrimSpace(fingerprint), ":", ""))
-	if err != nil || len(want) != sha256.Size {
+	want, ok := identity.ParseFingerprint(fingerprint)
+	if !ok {
 		return nil, errors.New("the fingerprint is not a SHA-256 in hex, as \"sallyport-server keys show\" prints it there")
 	}
 	b, err := identity.DecodeKeyBundle(s.Bundle)
@@ -151,15 +148,12 @@ func (s Shown) by(fingerprint string, now time.Time) (*pinned, error) {
 	if err != nil {
 		return nil, err //nolint:wrapcheck // likewise
 	}
-	for _, t := range list.TLS {
-		sum := identity.RealmFingerprint(b.RealmKey, t)
-		if subtle.ConstantTimeCompare(sum[:], want) != 1 {
-			continue
-		}
-		if err := t.Verify(s.Chain, s.Host, now); err != nil {
-			return nil, fmt.Errorf("the fingerprint is right, and the certificate that the server shows is not the realm's: %w", err)
-		}
-		return &pinned{root: b.RealmKey, bundle: s.Bundle, list: list}, nil
+	t, ok := list.Pinned(b.RealmKey, want)
+	if !ok {
+		return nil, errors.New("whoever answers there has another fingerprint: compare it with what \"sallyport-server keys show\" prints there")
 	}
-	return nil, errors.New("whoever answers there has another fingerprint: compare it with what \"sallyport-server keys show\" prints there")
+	if err := t.Verify(s.Chain, s.Host, now); err != nil {
+		return nil, fmt.Errorf("the fingerprint is right, and the certificate that the server shows is not the realm's: %w", err)
+	}
+	return &pinned{root: b.RealmKey, bundle: s.Bundle, list: list}, nil
 }
