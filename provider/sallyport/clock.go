@@ -18,21 +18,33 @@ const clockChange = 15 * time.Second
 // clock is by how much this machine's clock was ahead of the server's when the server was
 // told: at first with the stream.
 type clock struct {
-	told  time.Duration
-	known bool
+	// sent is what this clock said with the stream, at that moment.
+	sent, at time.Time
+	told     time.Duration
+	known    bool
 	// lost tells that nobody answered when the server was told.
 	lost atomic.Bool
 }
 
-// changed takes what a word of the server shows, and tells whether it is to be told.
-func (c *clock) changed(ahead time.Duration) bool {
-	again := c.lost.Swap(false)
-	if c.known && !again && (ahead-c.told).Abs() < clockChange {
+// moved is by how much this clock, which says now, was set since it was told with the stream.
+func (c *clock) moved(now time.Time) time.Duration {
+	if c.sent.IsZero() {
+		return 0
+	}
+	return now.Round(0).Sub(c.sent.Round(0)) - time.Since(c.at)
+}
+
+// changed takes what a word of the server shows, and tells whether it is to be told. By the first
+// word it is known what the stream told, also if the clock was set meanwhile.
+func (c *clock) changed(ahead time.Duration, now time.Time) bool {
+	if !c.known {
+		c.told, c.known = ahead-c.moved(now), true
+	}
+	if again := c.lost.Swap(false); !again && (ahead-c.told).Abs() < clockChange {
 		return false
 	}
-	first := !c.known
-	c.told, c.known = ahead, true
-	return !first
+	c.told = ahead
+	return true
 }
 
 // report tells the server what time it is here, and does so anew at its next word where nobody

@@ -16,8 +16,22 @@ func TestAClockIsToldOfOnceItHasChanged(t *testing.T) {
 		ahead time.Duration
 		told  bool
 	}{{time.Hour, false}, {time.Hour + 14*time.Second, false}, {time.Hour - 15*time.Second, true}, {time.Hour, true}, {time.Hour + time.Second, false}, {0, true}} {
-		if told := c.changed(step.ahead); told != step.told {
+		if told := c.changed(step.ahead, time.Now()); told != step.told {
 			t.Errorf("%d: told %v of %s", i, told, step.ahead)
+		}
+	}
+}
+
+// Promise hop-clock.
+func TestAClockThatIsSetBeforeTheFirstWordIsToldOf(t *testing.T) {
+	now := time.Now()
+	for by, want := range map[time.Duration]bool{0: false, 14 * time.Second: false, 19 * time.Minute: true, -19 * time.Minute: true} {
+		c := clock{sent: now.Add(-12 * time.Minute), at: now}
+		if told := c.changed(-12*time.Minute+by, c.sent.Add(by)); told != want {
+			t.Errorf("set by %s: told %v", by, told)
+		}
+		if c.changed(-12*time.Minute+by, c.sent.Add(by)) {
+			t.Errorf("set by %s: told twice", by)
 		}
 	}
 }
@@ -46,12 +60,12 @@ func TestAClockIsToldOfAnewWhereNobodyAnswered(t *testing.T) {
 			e := &endpoint{p: &Provider{o: Options{Timeouts: Timeouts{Call: time.Minute}, Now: time.Now}}}
 			e.machines = sallyportv1connect.NewMachineServiceClient(s.Client(), s.URL)
 			var told clock
-			_ = told.changed(0)
+			_ = told.changed(0, time.Now())
 			told.report(t.Context(), e)
-			if again := told.changed(0); again != c.again {
+			if again := told.changed(0, time.Now()); again != c.again {
 				t.Errorf("told anew: %v", again)
 			}
-			if told.changed(0) {
+			if told.changed(0, time.Now()) {
 				t.Error("told a third time")
 			}
 		})

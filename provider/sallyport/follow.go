@@ -110,12 +110,13 @@ func (f *following) read(ctx context.Context, e *endpoint, quiet *time.Timer) er
 		}
 		return errEnded
 	}
-	stream, err := e.line.directory.Watch(ctx, f.p.watchRequest(f.from, f.newest))
+	req := f.p.watchRequest(f.from, f.newest)
+	told := clock{sent: req.GetMachineTime().AsTime(), at: time.Now()}
+	stream, err := e.line.directory.Watch(ctx, req)
 	if err != nil {
 		return err //nolint:wrapcheck // by Watch
 	}
 	defer func() { _ = stream.Close() }()
-	var told clock
 	for stream.Receive() {
 		quiet.Stop()
 		if err := e.newest(); err != nil { // another server has said a higher term meanwhile
@@ -125,7 +126,7 @@ func (f *following) read(ctx context.Context, e *endpoint, quiet *time.Timer) er
 		if err != nil {
 			return err
 		}
-		if now := ev.Kind == provider.Alive || ev.Kind == provider.CaughtUp; now && !ev.ServerTime.IsZero() && told.changed(f.p.o.Now().Sub(ev.ServerTime)) {
+		if now := f.p.o.Now(); (ev.Kind == provider.Alive || ev.Kind == provider.CaughtUp) && !ev.ServerTime.IsZero() && told.changed(now.Sub(ev.ServerTime), now) {
 			go told.report(ctx, e)
 		}
 		if !f.heard {
